@@ -19,7 +19,6 @@ import numpy as np
 import safetensors.torch
 import torch
 import torchvision
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -125,8 +124,8 @@ def plain_number(
     content: bytes = b"",  # its bytes
 ) -> bool | int | float:
     "What a pickled NumPy scalar stands for; objects are refused."
-    if dtype.kind not in "biuf":
-        raise pickle.UnpicklingError(f"a NumPy scalar of kind {dtype.kind!r} is no number")
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
+        raise pickle.UnpicklingError(f"a NumPy scalar of {dtype!r} is no number")
     return np.frombuffer(content, dtype, count=1)[0].item()
 
 
@@ -165,8 +164,8 @@ def read_state(
             raise InputError(f"{path}: refused, it is no file of weights") from error
         hint = "reading that could run a program; ask for its state_dict alone"
         raise InputError(f"{path}: refused, it holds a {foreign[1]}, and {hint}") from error
-    except (OSError, RuntimeError, EOFError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+    except Exception as error:  # a damaged file can fail in any way
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path}: cannot be read as weights ({reason})") from error
     return tensors_of(held, str(path))
 
@@ -196,7 +195,9 @@ def load_checked(
 
 # %% ../nbs/10_backbones.ipynb #0bed6cb2
 TORCHVISION_NAMES = {
-    "conv1.": "0.", "bn1.": "1.", "layer1.": "4.", "layer2.": "5.", "layer3.": "6.", "layer4.": "7.",
+    "conv1.": "0.",
+    "bn1.": "1.",
+    **{f"layer{stage}.": f"{stage + 3}." for stage in (1, 2, 3, 4)},
 }
 
 
@@ -270,7 +271,7 @@ def recognise_backbone(
 
 # %% ../nbs/10_backbones.ipynb #6ba548b5
 class GroupBatchNorm(nn.BatchNorm2d):
-    "Batch norm over groups of images, for [B, C] and [B, C, h, w]; running statistics from the first."
+    "Batch norm over groups of images; its running statistics come from the first group."
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .parts import pool, vector_norm
-from .records import InputError
 
 # %% ../nbs/12_fusion.ipynb #d4cd9cdb
 class GatedMap(nn.Module):
@@ -32,7 +31,7 @@ class FusedOutputs(NamedTuple):
 
 # %% ../nbs/12_fusion.ipynb #60b39986
 class Fusion(nn.Module):
-    "The fusion module (METHOD.md, \"Network\"); without parts it has only φ^{P_0}."
+    "The fusion module (METHOD.md: Network); without parts it has only φ^{P_0}."
 
     def __init__(
         self,

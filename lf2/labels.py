@@ -41,7 +41,7 @@ def nearest_centre(
     features: np.ndarray,  # [N, C] float32
     centres: np.ndarray,  # [M, C] float32
 ) -> tuple[np.ndarray, np.ndarray]:  # [N] int64 which, [N] float32 squared distance to it
-    "The nearest centre of every image; the first of equally near ones."
+    "The nearest centre of every image (exact search)."
     squares, nearest = import_faiss().knn(features, centres, 1)
     return nearest[:, 0], squares[:, 0]
 
@@ -66,7 +66,6 @@ def fill_empty(
 ) -> np.ndarray:  # [N] int64, no cluster without an image
     "Give each empty cluster the image farthest from its centre."
     labels = labels.copy()
-    squares = squares.copy()
     sizes = np.bincount(labels, minlength=clusters)
     for empty in np.flatnonzero(sizes == 0):
         farthest = np.where(sizes[labels] > 1, squares, -np.inf).argmax()

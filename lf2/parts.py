@@ -118,7 +118,7 @@ class PartOutputs(NamedTuple):
 
 # %% ../nbs/11_parts.ipynb #749e15ed
 class PartNet(nn.Module):
-    "Backbone, global branch and K stripe branches (METHOD.md, \"Network\"): student or teacher."
+    "Backbone, global branch and K stripe branches (METHOD.md: Network): student or teacher."
 
     def __init__(
         self,

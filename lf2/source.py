@@ -28,7 +28,7 @@ class SourceOutputs(NamedTuple):
 
 # %% ../nbs/14_source.ipynb #79b32278
 class SourceNet(Rebuildable, nn.Module):
-    "Backbone, average pooling, BN neck, classifier (METHOD.md, \"Stage 1\")."
+    "Backbone, average pooling, BN neck, classifier (METHOD.md: Stage 1)."
 
     def __init__(
         self,
