@@ -1,0 +1,47 @@
+# Everything is installed into $(VENV) and nowhere else. To choose a build of torch, give pip's own
+# options: make demo PIP_ARGS="--extra-index-url ..."
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+LAB_ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
+
+.PHONY: help demo test lab export readme prepare clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on drawn people: minutes, no download of data
+	$(BIN)/lf2 demo --output runs/demo
+
+test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
+	@$(BIN)/python tools/test.py
+
+lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab $(LAB_ARGS) nbs
+
+export: $(VENV)/.lf2-dev  ## write lf2/ from the notebooks and clean these
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+
+readme: $(VENV)/.lf2-dev  ## write README.md from nbs/index.ipynb
+	$(BIN)/python tools/readme.py
+
+prepare: export readme test  ## all that a commit needs
+
+clean:  ## remove what was built; environments, runs and datasets stay
+	rm -rf _proc _docs build dist nbs/.last_checked
+	find lf2 nbs tools -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A file that says what has been installed, so that a second call installs nothing.
+$(VENV)/.lf2-cpu: settings.ini setup.py | $(BIN)/python
+	$(INSTALL) ".[cpu]"
+	@touch $@
+
+$(VENV)/.lf2-dev: settings.ini setup.py | $(BIN)/python
+	$(INSTALL) ".[dev]"
+	@touch $@ $(VENV)/.lf2-cpu
