@@ -249,7 +249,7 @@ class Adaptation:
         known = config.camera_positives and (cameras != UNKNOWN_CAMERA).any()
         self.cameras = cameras if known else None
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
-        self.model = self._fresh_model().to(self.device, memory_format=torch.channels_last)
+        self.model = self._fresh_model().to(self.device)
         self.signals = signals_of(config)
         self.labellers = labellers_of(config)
         self.labels: list[np.ndarray] = []

@@ -256,12 +256,12 @@ def demo_configs(
     shared = dict(seed=config.seed, device=config.device, resume=True, bn_group=0)
     source = PretrainConfig(
         source="drawn:courtyard", target="drawn:arcade", output=f"{config.output}/source",
-        backbone="tiny", weights="none", height=64, width=32, epochs=12, iterations=40,
-        evaluate_every=4, **shared,
+        backbone="tiny", weights="none", height=64, width=32, epochs=10, iterations=40,
+        learning_rate=2e-3, evaluate_every=5, **shared,
     )
     target = AdaptConfig(
         target="drawn:arcade", init=source.output, output=f"{config.output}/target",
-        clusters=(80,), epochs=8, iterations=30, ema=0.99, **shared,
+        clusters=(80,), epochs=4, iterations=30, learning_rate=1e-4, ema=0.99, **shared,
     )
     return source, target
 

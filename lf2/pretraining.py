@@ -155,7 +155,7 @@ class Pretraining:
             started = build_backbone(config.backbone, config.weights)
             net.backbone.load_state_dict(started.state_dict())
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        self.net = net.to(self.device)
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
@@ -246,7 +246,7 @@ def write_results(
     split = stage.split(stage.target)
     if split:
         carried = load_model(run.folder, "last" if best is None else "source_best").model
-        carried.to(stage.device, memory_format=torch.channels_last)
+        carried.to(stage.device)
         results["direct_transfer"] = plain_scores_of(evaluate(carried.describe, split, stage.device))
     write_json(run.path("results.json"), results)
     return results
