@@ -261,7 +261,7 @@ def demo_configs(
     )
     target = AdaptConfig(
         target="drawn:arcade", init=source.output, output=f"{config.output}/target",
-        clusters=(80,), epochs=4, iterations=30, learning_rate=1e-4, ema=0.99, **shared,
+        clusters=(80,), epochs=4, iterations=30, learning_rate=3e-5, ema=0.99, **shared,
     )
     return source, target
 
