@@ -671,7 +671,7 @@ SUMMER = Wardrobe(
 WINTER = Wardrobe(
     tops={"coat": 4, "hoodie": 2.5, "jacket": 2, "tunic": 1.5, "sweater": 2},
     bottoms={"trousers": 5, "long skirt": 2, "cropped": 1, "skirt": 1},
-    patterns={"plain": 4, "checks": 2, "dots": 1.5, "diagonal": 1.5, "open": 1.5, "halves": 0.5},
+    patterns={"plain": 4, "checks": 2, "dots": 1.5, "diagonal": 1.5, "open": 1, "hoops": 1},
     bottom_patterns={"plain": 4, "checks": 1.5, "piped": 0.5},
     hats={"none": 4, "beanie": 2.5, "brim": 1},
     bags={"none": 4, "messenger": 2, "tote": 1.5, "backpack": 1},
@@ -823,7 +823,7 @@ class Optics:
     saturation: tuple[float, float]
     shade: tuple[float, float]  # light at the ground, relative to that at the top
     tilt: tuple[float, float]  # how far cameras look down, radians
-    blur: int  # most passes of a small blur
+    blur: int  # passes of a small blur
     noise: float  # half the range, of 255
 
 
@@ -860,7 +860,7 @@ def install_camera(
         light=(gains[:, None, None] * fall * across).astype(np.float32),
         saturation=float(rng.uniform(*optics.saturation)),
         response=response(float(rng.uniform(*optics.gamma))),
-        blur=int(rng.integers(optics.blur + 1)),
+        blur=optics.blur,
         grain=(0.5 + optics.noise * rng.uniform(-1, 1, (3, h, 3 * w))).astype(np.float32),
     )
 
@@ -957,9 +957,9 @@ DOMAINS = {
         name="arcade",
         wardrobe=WINTER,
         optics=Optics(
-            detail=(0.5, 0.75), light=(1.0, 0.87, 0.7), cast=0.12, exposure=(0.9, 1.2),
-            gamma=(0.85, 1.2), saturation=(0.65, 1.1), shade=(0.65, 0.95), tilt=(0.1, 0.35),
-            blur=1, noise=8,
+            detail=(0.6, 0.8), light=(1.05, 0.92, 0.76), cast=0.08, exposure=(0.9, 1.15),
+            gamma=(0.85, 1.1), saturation=(0.75, 1.1), shade=(0.75, 0.95), tilt=(0.1, 0.3),
+            blur=1, noise=7,
         ),
         scene=paint_arcade,
         blocks=block_arcade,
