@@ -12,7 +12,7 @@ direction() {  # name, source, target
   for row in "baseline --cluster-on global" "lf2 --cluster-on fused --fusion frozen"; do
     set -- "$1" "$2" "$3" $row
     "$lf2" adapt --preset laptop --target "market1501:data/reid/$3" --init "runs/real/$1/source" \
-      --clusters 250 --epochs "${EPOCHS:-4}" --seed 0 --resume --output "runs/real/$1/$4" "${@:5}"
+      --clusters 250 --epochs "${EPOCHS:-6}" --seed 0 --resume --output "runs/real/$1/$4" "${@:5}"
   done
 }
 
