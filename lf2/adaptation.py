@@ -321,7 +321,7 @@ def adapt_epoch(
     for iteration, streams in enumerate(batches, 1):
         means.add(**adapt_step(
             stage.model, streams, stage.signals.losses, optimiser, stage.accelerator.backward,
-            stage.config.ema, f"epoch {epoch}, iteration {iteration}",
+            stage.config.momentum, f"epoch {epoch}, iteration {iteration}",
         ))
     return means.read()
 

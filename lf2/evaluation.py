@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'PICK_FILES', 'NO_SCORES', 'choose_device', 'save_pick', 'save_description', 'Loaded', 'load_model',
-           'TestSplit', 'evaluate', 'plain_scores_of']
+           'TestSplit', 'evaluate', 'adapt_statistics', 'plain_scores_of']
 
 # %% ../nbs/42_evaluation.ipynb #45d580c8
 from pathlib import Path
@@ -13,10 +13,13 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from .batches import ShuffledBatches
 from .features import extract
-from .images import Images
-from .metrics import Scores, own_files, score, score_distances
+from .images import Images, normalise
+from .metrics import Protocol, Scores, average_precision, feature_slices, find_hits
+from .metrics import own_files, score, score_distances
 from .model import LF2, load_weights, save_weights
 from .records import Dataset, InputError, camera_array, identity_array
 from .rerank import rerank
@@ -116,6 +119,11 @@ class TestSplit:
         self.cameras = camera_array(self.records)
         self.own = own_files(dataset.query, dataset.gallery)
 
+    @property
+    def labels(self) -> tuple[np.ndarray, ...]:  # in the order of `lf2.metrics.Protocol`
+        "Identities and cameras of queries and gallery, and each query's own file."
+        return (*self.halves(self.identities), *self.halves(self.cameras), self.own)
+
     def halves(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         "Of the queries and of the gallery."
         return values[: self.queries], values[self.queries :]
@@ -126,10 +134,17 @@ class TestSplit:
         reranked: bool = False,  # k-reciprocal re-ranking before scoring
     ) -> Scores:
         "Scores of descriptors under the Market-1501 protocol."
-        labels = (*self.halves(self.identities), *self.halves(self.cameras), self.own)
         if reranked:
-            return score_distances(rerank(*self.halves(features)), *labels)
-        return score(*self.halves(features), *labels)
+            return score_distances(rerank(*self.halves(features)), *self.labels)
+        return score(*self.halves(features), *self.labels)
+
+    def precisions(
+        self,
+        features: np.ndarray,  # [Q + G, C] descriptors of `images`
+    ) -> np.ndarray:  # [Q] average precision, NaN for a query without a true match
+        "Average precision of each query: their mean is mAP, their spread its uncertainty."
+        hits = find_hits(feature_slices(*self.halves(features)), Protocol(*self.labels))
+        return np.array([average_precision(ranks) if len(ranks) else np.nan for ranks in hits])
 
 # %% ../nbs/42_evaluation.ipynb #b8871134
 def evaluate(
@@ -140,6 +155,31 @@ def evaluate(
 ) -> Scores:
     "Describe image and mirror of a test split, and score the descriptors."
     return split.score(extract(describe, split.images, device=device), reranked)
+
+# %% ../nbs/42_evaluation.ipynb #dc481682
+def adapt_statistics(
+    model: nn.Module,  # changed in place, left in eval mode
+    images: Images,  # of the target; no label is looked at
+    seed: int = 0,  # of the order of the images
+    batch_size: int = 64,  # images that are normalised together
+    device: torch.device | str = "cpu",  # where the model is
+) -> None:
+    "Replace the running statistics of every batch norm by the mean over one pass of the images."
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for the plain average of all batches
+    batches = ShuffledBatches(
+        len(images), min(batch_size, len(images)), seed=seed, name=("statistics",)
+    )
+    model.train()
+    with torch.no_grad():
+        for i in range(batches.batches_per_pass):
+            model(normalise(images[batches[i]].to(device)))
+    model.eval()
+    for norm, momentum in zip(norms, before):
+        norm.momentum = momentum
 
 # %% ../nbs/42_evaluation.ipynb #10d4c3d4
 NO_SCORES: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
