@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RELEASED_INIT_SIZE', 'Labeller', 'LABELLERS', 'Clusters', 'import_faiss', 'nearest_centre', 'cluster_means',
-           'fill_empty', 'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'silhouette']
+           'fill_empty', 'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'centre_cameras',
+           'silhouette']
 
 # %% ../nbs/21_labels.ipynb #984e8268
 from collections.abc import Callable
@@ -143,12 +144,13 @@ LABELLERS: dict[str, Labeller] = {"kmeans": kmeans, "minibatch": minibatch_kmean
 def label_quality(
     labels: np.ndarray,  # [N] pseudo identities; negative: image not used
     truth: np.ndarray | None = None,  # [N] true identities, where known
-) -> dict:  # clusters (not empty), largest (fraction of images), singletons, ari, ami
-    "Sizes of the clusters and, where the truth is known, agreement with it."
+) -> dict:  # used (fraction of images), clusters (not empty), largest (fraction), singletons, ari, ami
+    "Sizes of the clusters and, where the truth is known, agreement with it, over the images used."
     labels = np.asarray(labels)
     used = labels >= 0
     sizes = np.unique(labels[used], return_counts=True)[1]
     quality = {
+        "used": float(used.mean()) if len(used) else 0.0,
         "clusters": len(sizes),
         "largest": float(sizes.max() / sizes.sum()) if len(sizes) else 0.0,
         "singletons": int((sizes == 1).sum()),
@@ -164,6 +166,20 @@ def label_quality(
         quality["ari"] = float(adjusted_rand_score(truth[used], labels[used]))
         quality["ami"] = float(adjusted_mutual_info_score(truth[used], labels[used]))
     return quality
+
+# %% ../nbs/21_labels.ipynb #c96c7ef3
+def centre_cameras(
+    features: np.ndarray,  # [N, C] float32
+    cameras: np.ndarray | None,  # [N]; None: there is nothing known to take away
+) -> np.ndarray:  # [N, C] float32, unit rows
+    "Features without the mean of their camera, normalised again."
+    if cameras is None:
+        return features
+    features = np.array(features)
+    for camera in np.unique(cameras):
+        features[cameras == camera] -= features[cameras == camera].mean(0)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
 
 # %% ../nbs/21_labels.ipynb #bc3a8be2
 def silhouette(

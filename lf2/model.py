@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from .backbones import build_backbone, load_checked, read_state, recognise_backbone, tensors_of
 from .fusion import FusedOutputs, Fusion
-from .parts import PartNet, PartOutputs
+from .parts import PartNet, PartOutputs, set_classes, take_classes
 from .records import InputError
 
 # %% ../nbs/13_model.ipynb #4e92805c
@@ -97,13 +97,14 @@ class TeacherStudent(nn.Module):
     @torch.no_grad()
     def reset_classifier(
         self,
-        centres: Tensor,  # [classes, C], of the global clustering; need not be normalised
+        centres: Tensor,  # [M, C], of the global clustering; need not be normalised
     ) -> None:
-        "Make the L2-normalised centres the classifier of student and teacher."
-        expected = self.student.classifier.weight.shape
-        if centres.shape != expected:
-            raise ValueError(f"centres of shape {list(centres.shape)} and not {list(expected)}")
+        "Make the L2-normalised centres the classifier of student and teacher, however many they are."
+        width = self.student.classifier.in_features
+        if centres.shape[1:] != (width,):
+            raise ValueError(f"centres of shape {list(centres.shape)} and not [M, {width}]")
         for network in (self.student, self.teacher):
+            set_classes(network, len(centres))
             network.classifier.weight.copy_(F.normalize(centres, dim=1))
 
     @torch.no_grad()
@@ -322,5 +323,7 @@ def load_weights(
     module: nn.Module,
     path: str | os.PathLike,  # as `save_weights` wrote it
 ) -> None:
-    "Read them back; they have to fit exactly. Raises InputError."
-    load_checked(module, read_state(path), str(path))
+    "Read them back; they have to fit, but for the number of classes. Raises InputError."
+    state = read_state(path)
+    take_classes(module, state)
+    load_checked(module, state, str(path))
