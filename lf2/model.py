@@ -312,11 +312,8 @@ def save_weights(
 ) -> None:
     "Parameters and buffers, sorted by name."
     state = {k: v.detach().cpu().contiguous() for k, v in sorted(module.state_dict().items())}
-    content = safetensors.torch.save(state)
-    part = f"{os.fspath(path)}.part"
-    with open(part, "wb") as file:
-        file.write(content)
-    os.replace(part, path)
+    with open(path, "wb") as file:
+        file.write(safetensors.torch.save(state))
 
 # %% ../nbs/13_model.ipynb #dcef6a11
 def load_weights(

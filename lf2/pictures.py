@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'WORDS', 'MARKED',
            'PICK_MARKS', 'FRAMES', 'GAP', 'QUERY_GAP', 'MARK_SPACE', 'TITLE_SPACE', 'MARGIN', 'LEGEND_WIDTH', 'curve',
-           'columns_of', 'split_column', 'words_for', 'Panel', 'style_of', 'draw_panel', 'add_legend', 'make_panels',
-           'save_figure', 'plot_losses', 'Mark', 'draw_picks', 'draw_direct_transfer', 'plot_scores', 'Frame',
-           'marks_for', 'ListRow', 'figure_width', 'show_image', 'draw_row', 'frame_legend', 'plot_rows',
+           'columns_of', 'split_column', 'words_for', 'Panel', 'style_of', 'draw_panel', 'make_panels', 'plot_panels',
+           'add_legends', 'save_figure', 'plot_losses', 'Mark', 'draw_picks', 'draw_direct_transfer', 'plot_scores',
+           'Frame', 'marks_for', 'ListRow', 'figure_width', 'show_image', 'draw_row', 'frame_legend', 'plot_rows',
            'plot_ranked_lists', 'pick_queries', 'RankedLists', 'only_queries', 'rank_paths', 'precision_text',
            'plot_ranked_pairs', 'compare_lists', 'draw_run']
 
@@ -136,16 +136,6 @@ def draw_panel(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def add_legend(axes: Axes) -> None:
-    "A legend under a panel, where it can hide no curve."
-    legend = axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.6, ncols=2, frameon=False,
-        fontsize=8,
-    )
-    for handle in legend.legend_handles:
-        handle.set_markersize(min(handle.get_markersize(), 7))  # larger ones touch each other
-
-
 def make_panels(
     count: int,  # side by side
 ) -> tuple[Figure, list[Axes]]:
@@ -153,6 +143,32 @@ def make_panels(
     figure = Figure(figsize=(4.6 * count, 3.8), dpi=100, layout="constrained")
     figure.get_layout_engine().set(wspace=0.06)
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+# %% ../nbs/50_pictures.ipynb #fcd45cde
+def plot_panels(
+    history: list[dict[str, Any]],  # rows with "epoch"
+    panels: list[Panel],  # those without a column are left out
+    lack: str,  # what to say of a history that leaves none
+) -> tuple[Figure, list[Panel]]:  # and the panels that it shows, one an axis
+    "Panels side by side. `InputError` when none is left."
+    panels = [panel for panel in panels if panel.columns]
+    if not panels:
+        raise InputError(f"the history has {lack}")
+    figure, several = make_panels(len(panels))
+    for axes, panel in zip(several, panels):
+        draw_panel(axes, history, panel)
+    return figure, panels
+
+
+def add_legends(figure: Figure) -> None:
+    "A legend under each panel, where it can hide no curve."
+    for axes in figure.axes:
+        legend = axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.6, ncols=2, frameon=False,
+            fontsize=8,
+        )
+        for handle in legend.legend_handles:
+            handle.set_markersize(min(handle.get_markersize(), 7))  # larger ones touch each other
 
 # %% ../nbs/50_pictures.ipynb #6d2729fb
 def save_figure(
@@ -178,13 +194,8 @@ def plot_losses(
         Panel("Loss", "loss", [c for c in ("loss", "cross_entropy") if c in there]),
         Panel("Softmax triplet losses", "loss", triplets),
     ]
-    panels = [panel for panel in panels if panel.columns]
-    if not panels:
-        raise InputError("the history has no losses: give the history.csv of a run")
-    figure, several = make_panels(len(panels))
-    for axes, panel in zip(several, panels):
-        draw_panel(axes, history, panel)
-        add_legend(axes)
+    figure, _ = plot_panels(history, panels, "no losses: give the history.csv of a run")
+    add_legends(figure)
     return figure
 
 # %% ../nbs/50_pictures.ipynb #07516be1
@@ -253,17 +264,11 @@ def plot_scores(
         Panel("Scores on the test split", "score / %", [n for n in names if n in there], 100),
         Panel("Pseudo labels", "ARI, silhouette (1 is best)", quality),
     ]
-    panels = [panel for panel in panels if panel.columns]
-    if not panels:
-        raise InputError("the history has neither scores nor label quality to show")
-    figure, several = make_panels(len(panels))
-    for axes, panel in zip(several, panels):
-        draw_panel(axes, history, panel)
-    first = panels[0]
-    draw_direct_transfer(several[0], first.columns, direct_transfer or {})
-    draw_picks(several[0], history, first.columns[0], first.scale, picks or {})
-    for axes in several:
-        add_legend(axes)
+    figure, (first, *_) = plot_panels(history, panels, "neither scores nor label quality to show")
+    axes = figure.axes[0]
+    draw_direct_transfer(axes, first.columns, direct_transfer or {})
+    draw_picks(axes, history, first.columns[0], first.scale, picks or {})
+    add_legends(figure)
     return figure
 
 # %% ../nbs/50_pictures.ipynb #2b28a822
