@@ -128,6 +128,7 @@ class Row(NamedTuple):
     outcome: Callable[[Cell], Outcome]  # runs the cell, or reads what it left
     settings: dict[str, Any] = {}  # of `AdaptConfig`, over the preset's
     each_clusters: bool = False  # once for every number of clusters
+    steps: int = 1  # times the iterations, so that a row with one batch a step sees as many images
 
 
 ROWS: dict[str, Row] = {
@@ -140,6 +141,12 @@ ROWS: dict[str, Row] = {
     "trained": Row("LF², fusion trained", adapted_outcome, {"fusion": "trained"}),
     "minibatch": Row("LF², released k-means call", adapted_outcome, {"labeller": "minibatch"}),
     "rescaled": Row("LF², EMA horizon rescaled", adapted_outcome, {"ema_share": 1 / 32}),
+    "cameras": Row("LF², cameras centred", adapted_outcome, {"centre_cameras": True}),
+    "joint": Row("one labelling for all parts", adapted_outcome, {"labels": "joint"}, steps=3),
+    "dbscan": Row(
+        "… by DBSCAN, cameras centred", adapted_outcome,
+        {"labels": "joint", "labeller": "dbscan", "centre_cameras": True}, steps=3,
+    ),
 }
 
 # %% ../nbs/51_ablation.ipynb #f86dab7d
@@ -177,6 +184,7 @@ def cells_of_row(
             output=f"{base}/{folder}", seed=seed, device=config.device, workers=config.workers,
             resume=True, **{**config.of_target(), "clusters": (clusters,), **row.settings},
         )
+        own = replace(own, iterations=own.iterations * row.steps)
         own.checked()
         cells.append(Cell(name, seed, source, own, folder))
     return cells

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['StreamLoss', 'CRITERIA', 'fused_features', 'global_features', 'local_features', 'global_loss', 'part_loss',
-           'fused_part_loss', 'Signals', 'signals_of', 'adapt_step', 'make_optimiser', 'labellers_of', 'label_parts',
-           'quality_row', 'stream_batches', 'Adaptation', 'adapt_epoch', 'adapt', 'epoch_line', 'write_results',
-           'seconds_of', 'time_parts', 'estimate', 'peak_memory', 'dry_run']
+           'fused_part_loss', 'Signals', 'signals_of', 'joint_signals', 'adapt_step', 'make_optimiser', 'labellers_of',
+           'label_parts', 'quality_row', 'stream_batches', 'Adaptation', 'adapt_epoch', 'adapt', 'epoch_line',
+           'write_results', 'seconds_of', 'time_parts', 'estimate', 'peak_memory', 'dry_run']
 
 # %% ../nbs/44_adaptation.ipynb #90a75cd0
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -28,10 +29,12 @@ from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_sc
 from .evaluation import PICK_FILES, save_description, save_pick
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
-from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, kmeans, label_quality
-from .labels import minibatch_kmeans, silhouette
+from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, centre_cameras, kmeans
+from .labels import label_quality, minibatch_kmeans, silhouette
 from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2
+from .neighbourhoods import dbscan
+from .parts import take_classes
 from .records import UNKNOWN_CAMERA, Dataset, InputError, camera_array, identity_array
 from .runs import Means, Run, best_epoch, load_checkpoint, read_json, require_finite
 from .runs import save_checkpoint, scores_of, tensorboard_writer, write_json
@@ -117,7 +120,23 @@ def signals_of(
     features = {"fused": fused_features, "local": local_features, "global": global_features}
     of_part = fused_part_loss if config.fusion == "trained" else part_loss
     parts = [of_part(config, part) for part in range(1, config.parts + 1)]
-    return Signals(features[config.cluster_on], (global_loss(config), *parts))
+    signals = Signals(features[config.cluster_on], (global_loss(config), *parts))
+    return joint_signals(signals) if config.labels == "joint" else signals
+
+
+def joint_signals(
+    signals: Signals,  # of several parts
+) -> Signals:  # of a single stream
+    "One labelling for all parts: their vectors side by side, all their losses on one batch."
+    def features(model: LF2, images: Tensor) -> list[Tensor]:
+        return [torch.cat(signals.features(model, images), dim=1)]
+
+    def loss(outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        found = [of_part(outputs, labels) for of_part in signals.losses]
+        terms = {name: value for _, of_part in found for name, value in of_part.items()}
+        return sum(total for total, _ in found), terms
+
+    return Signals(features, (loss,))
 
 # %% ../nbs/44_adaptation.ipynb #8a48cbad
 def adapt_step(
@@ -158,6 +177,8 @@ def labellers_of(
     "The clustering of each stream: (features, clusters, seed) to `Clusters`."
     if config.labeller == "kmeans":
         return [kmeans] * len(config.clusters)
+    if config.labeller == "dbscan":
+        return [partial(dbscan, radius=config.radius)] * len(config.clusters)
 
     def released(init_size: int) -> Labeller:
         return lambda *given: minibatch_kmeans(*given, init_size=init_size)
@@ -235,7 +256,7 @@ class Adaptation:
         size = (self.height, self.width)
         if not self.dataset.train:
             raise InputError(f"--target {self.dataset.name} has no training images")
-        if max(config.clusters) > len(self.dataset.train):
+        if config.labeller != "dbscan" and max(config.clusters) > len(self.dataset.train):
             raise InputError(
                 f"--clusters {max(config.clusters)} is more than the {len(self.dataset.train)} "
                 f"training images of {self.dataset.name}"
@@ -246,10 +267,10 @@ class Adaptation:
             self.split = TestSplit(self.dataset, *size, config.workers, memory)
         self.truth = identity_array(self.dataset.train)
         cameras = camera_array(self.dataset.train)
-        known = config.camera_positives and (cameras != UNKNOWN_CAMERA).any()
-        self.cameras = cameras if known else None
+        self.cameras = cameras if (cameras != UNKNOWN_CAMERA).any() else None
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.model = self._fresh_model().to(self.device)
+        self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
         self.labellers = labellers_of(config)
         self.labels: list[np.ndarray] = []
@@ -277,6 +298,7 @@ class Adaptation:
 
     def load_state(self, state: dict[str, Any]) -> None:
         "From a checkpoint."
+        take_classes(self.model, state["model"])
         self.model.load_state_dict(state["model"])
         self.labels = [labels.numpy() for labels in state["labels"]]
         self.centres = state["centres"].numpy()
@@ -295,14 +317,17 @@ class Adaptation:
             device=self.device, mirror="raw",
         )
         c = self.config
+        if c.centre_cameras:
+            features = [centre_cameras(of_part, self.cameras) for of_part in features]
         parts = label_parts(features, self.labellers, c.clusters, c.seed, epoch)
-        self.labels, self.centres = [p.labels for p in parts], parts[0].centres
+        self.labels, self.centres = [p.labels for p in parts], parts[0].centres[:, : self.channels]
         of_parts = [silhouette(f, p.labels, p.centres) for f, p in zip(features, parts)]
         return float(np.mean(of_parts))
 
     def batches(self, epoch: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
         "An epoch's batches on the device, prepared ahead in a thread."
-        batch = stream_batches(self.config, self.images, self.labels, self.cameras, epoch)
+        cameras = self.cameras if self.config.camera_positives else None
+        batch = stream_batches(self.config, self.images, self.labels, cameras, epoch)
         for streams in prefetch(batch, range(self.config.iterations)):
             yield [tuple(part.to(self.device) for part in stream) for stream in streams]
 

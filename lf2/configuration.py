@@ -95,7 +95,10 @@ class AdaptConfig(StageConfig):
     parts: int | None = None  # horizontal stripes K; default: 2, on global 0
     expert: Literal["concat", "sum", "plain"] = "concat"  # head of a stripe
     gate: Literal["released", "slides"] = "released"  # form of the attention
-    labeller: Literal["kmeans", "minibatch"] = "kmeans"  # full k-means, or the released call
+    labels: Literal["parts", "joint"] = "parts"  # a labelling and a batch for each part, or one for all
+    labeller: Literal["kmeans", "minibatch", "dbscan"] = "kmeans"  # minibatch: the released call
+    radius: float = 0.5  # of dbscan, which finds the number of clusters: largest Jaccard distance
+    centre_cameras: bool = False  # subtract each camera's mean feature before clustering
     iterations: int = 400  # optimiser steps an epoch
     global_weight: float = 1.0  # alpha: weight of the global losses
     triplet_weight: float = 1.0  # lambda: weight of the global triplet within them
@@ -115,12 +118,19 @@ class AdaptConfig(StageConfig):
         )
         if self.ema >= 1:
             raise InputError(f"--ema {self.ema}: the teacher would never move; use less than 1")
+        if not 0 < self.radius < 1:
+            raise InputError(f"--radius {self.radius}: a Jaccard distance lies between 0 and 1")
         complete = self._with_defaults()
         complete._check_contradictions()
         clusters = complete.clusters
         if len(clusters) == 1:
-            clusters *= complete.parts + 1
+            clusters *= complete.streams
         return replace(complete, clusters=clusters)
+
+    @property
+    def streams(self) -> int:
+        "Labellings, and batches in a step."
+        return 1 if self.labels == "joint" else self.parts + 1
 
     @property
     def momentum(self) -> float:
@@ -153,10 +163,11 @@ class AdaptConfig(StageConfig):
             raise InputError(
                 f"--cluster-on {self.cluster_on} reads no fused features: leave out --fusion trained"
             )
-        if len(self.clusters) not in (1, self.parts + 1):
+        if len(self.clusters) not in (1, self.streams):
+            number = f", or {self.streams} (global and {self.parts} stripes)"
             raise InputError(
-                f"--clusters has {len(self.clusters)} numbers: give one, or {self.parts + 1} "
-                f"(global and {self.parts} stripes)"
+                f"--clusters has {len(self.clusters)} numbers: give one"
+                + (number if self.streams > 1 else "")
             )
         if min(self.clusters) < self.identities:
             raise InputError(
@@ -209,10 +220,12 @@ def same_run(
 ) -> None:
     "Raise an `InputError` that names the flags in which a command differs from the run it resumes."
     now = plain(config)
+    defaults = {field.name: field.default for field in fields(config)}
+    stored = {**defaults, **stored}  # an older version did not know every choice
     changed = [
-        f"--{name.replace('_', '-')} was {stored.get(name)}, now {value}"
+        f"--{name.replace('_', '-')} was {stored[name]}, now {value}"
         for name, value in now.items()
-        if name not in FREE_TO_CHANGE and stored.get(name) != value
+        if name not in FREE_TO_CHANGE and stored[name] != value
     ]
     if changed:
         raise InputError(
@@ -228,7 +241,7 @@ def plain(config: StageConfig) -> dict[str, Any]:
 # %% ../nbs/40_configuration.ipynb #fc5afccd
 RowName = Literal[
     "direct_transfer", "adabn", "supervised", "baseline", "local", "lf2", "trained", "minibatch",
-    "rescaled",
+    "rescaled", "cameras", "joint", "dbscan",
 ]
 
 

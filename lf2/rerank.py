@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['neighbour_order', 'reciprocal_set', 'expanded_set', 'check_settings', 'rerank_dense', 'nearest_neighbours',
-           'neighbour_matrix', 'reciprocal_matrix', 'expanded_rows', 'encode', 'shared_weight', 'rerank',
-           'rerank_memory']
+           'neighbour_matrix', 'reciprocal_matrix', 'expanded_rows', 'encode', 'shared_weight', 'neighbourhoods',
+           'rerank', 'rerank_memory']
 
 # %% ../nbs/31_rerank.ipynb #6f9ef530
 import numpy as np
@@ -179,6 +179,21 @@ def shared_weight(
     smaller = np.minimum(inverted.data[places], np.repeat(weights, lengths))
     return np.bincount(inverted.indices[places], smaller, minlength=inverted.shape[0])
 
+# %% ../nbs/31_rerank.ipynb #613f665a
+def neighbourhoods(
+    features: np.ndarray,  # [n, C] float32
+    k1: int = 20,  # neighbours that may be reciprocal
+    k2: int = 6,  # neighbours that a vector is averaged over
+    slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
+    device: str | torch.device = "cpu",  # where the distances are computed
+) -> tuple[sparse.csr_array, np.ndarray]:  # [n, n] rows sum to 1; [n] largest squared distance
+    "Every image as a sparse vector over the images that are its neighbourhood."
+    count = min(max(k1 + 1, k2), len(features))
+    neighbours, farthest = nearest_neighbours(features, count, slice_bytes, device)
+    encoded = encode(features, neighbours, farthest, k1, slice_bytes)
+    k2 = min(k2, len(features))
+    return (neighbour_matrix(neighbours, k2) @ encoded / k2).tocsr(), farthest
+
 # %% ../nbs/31_rerank.ipynb #09fb8218
 def rerank(
     query: np.ndarray,  # [Q, C] features
@@ -193,11 +208,7 @@ def rerank(
     check_settings(k1, k2, lambda_value)
     parts = feature_array(query, "query"), feature_array(gallery, "gallery")
     features, queries = np.concatenate(parts), len(query)
-    count = min(max(k1 + 1, k2), len(features))
-    neighbours, farthest = nearest_neighbours(features, count, slice_bytes, device)
-    encoded = encode(features, neighbours, farthest, k1, slice_bytes)
-    k2 = min(k2, len(features))
-    encoded = (neighbour_matrix(neighbours, k2) @ encoded / k2).tocsr()
+    encoded, farthest = neighbourhoods(features, k1, k2, slice_bytes, device)
     inverted = encoded[queries:].tocsc()
     result = np.empty((queries, len(gallery)), np.float32)
     for start, block in feature_slices(*parts, slice_bytes, device):
