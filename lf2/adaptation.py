@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['StreamLoss', 'CRITERIA', 'fused_features', 'global_features', 'local_features', 'global_loss', 'part_loss',
            'fused_part_loss', 'Signals', 'signals_of', 'joint_signals', 'adapt_step', 'make_optimiser', 'labellers_of',
-           'label_parts', 'quality_row', 'stream_batches', 'Adaptation', 'adapt_epoch', 'adapt', 'epoch_line',
+           'label_parts', 'quality_row', 'stream_batches', 'mean', 'Adaptation', 'adapt_epoch', 'adapt', 'epoch_line',
            'write_results', 'seconds_of', 'time_parts', 'estimate', 'peak_memory', 'dry_run']
 
 # %% ../nbs/44_adaptation.ipynb #90a75cd0
@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +29,8 @@ from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_sc
 from .evaluation import PICK_FILES, save_description, save_pick
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
-from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, centre_cameras, kmeans
-from .labels import label_quality, minibatch_kmeans, silhouette
+from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, agreement, centre_cameras
+from .labels import cross_camera, kmeans, label_quality, minibatch_kmeans, silhouette
 from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2
 from .neighbourhoods import dbscan
@@ -241,6 +241,12 @@ def stream_batches(
     return batch
 
 # %% ../nbs/44_adaptation.ipynb #4f8cbe63
+def mean(values: Iterable[float]) -> float | None:
+    "Of numbers; None when there are none."
+    values = list(values)
+    return float(np.mean(values)) if values else None
+
+
 class Adaptation:
     "Everything that stage 2 needs, made from its configuration."
 
@@ -309,8 +315,8 @@ class Adaptation:
         scores = evaluate(describe, self.split, self.device) if self.split else None
         return plain_scores_of(scores)
 
-    def label(self, epoch: int) -> float:
-        "Cluster the target by the present model. Returns the silhouette, averaged over the parts."
+    def label(self, epoch: int) -> dict[str, float | None]:
+        "Cluster the target by the present model. Returns what can be said of it without labels."
         self.model.eval()
         features = extract(
             lambda images: self.signals.features(self.model, images), self.images,
@@ -320,9 +326,14 @@ class Adaptation:
         if c.centre_cameras:
             features = [centre_cameras(of_part, self.cameras) for of_part in features]
         parts = label_parts(features, self.labellers, c.clusters, c.seed, epoch)
-        self.labels, self.centres = [p.labels for p in parts], parts[0].centres[:, : self.channels]
-        of_parts = [silhouette(f, p.labels, p.centres) for f, p in zip(features, parts)]
-        return float(np.mean(of_parts))
+        before, self.labels = self.labels, [p.labels for p in parts]
+        self.centres = parts[0].centres[:, : self.channels]
+        return {
+            "silhouette": mean(silhouette(f, *part) for f, part in zip(features, parts)),
+            "stability": mean(agreement(list(pair)) for pair in zip(before, self.labels)),
+            "agreement": agreement(self.labels),
+            "cross_camera": cross_camera(features[0], self.cameras),
+        }
 
     def batches(self, epoch: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
         "An epoch's batches on the device, prepared ahead in a thread."
@@ -375,7 +386,7 @@ def adapt(
         started = time.perf_counter()
         row = {"epoch": epoch, **quality_row(stage.labels, stage.truth)}
         row |= adapt_epoch(stage, epoch)
-        row["silhouette"] = stage.label(epoch)
+        row |= stage.label(epoch)
         if epoch % config.evaluate_every == 0 or epoch == config.epochs:
             row |= stage.score(stage.model.describe)
         row["seconds"] = round(time.perf_counter() - started, 1)

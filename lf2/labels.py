@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['RELEASED_INIT_SIZE', 'Labeller', 'LABELLERS', 'Clusters', 'import_faiss', 'nearest_centre', 'cluster_means',
            'fill_empty', 'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'centre_cameras',
-           'silhouette']
+           'silhouette', 'agreement', 'cross_camera']
 
 # %% ../nbs/21_labels.ipynb #984e8268
 from collections.abc import Callable
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -205,3 +206,33 @@ def silhouette(
         scores = (b - a) / torch.maximum(a, b)
         total += scores.masked_fill(alone[part], 0).double().sum().item()
     return total / len(features)
+
+# %% ../nbs/21_labels.ipynb #2173cf83
+def agreement(
+    labellings: list[np.ndarray],  # two or more of [N]; negative: image not used
+) -> float | None:  # None for a single labelling
+    "Mean adjusted Rand index of all pairs of labellings, over the images that both use."
+    from sklearn.metrics import adjusted_rand_score
+
+    found = []
+    for one, other in combinations(labellings, 2):
+        both = (one >= 0) & (other >= 0)
+        found.append(adjusted_rand_score(one[both], other[both]) if both.any() else 0.0)
+    return float(np.mean(found)) if found else None
+
+
+def cross_camera(
+    features: np.ndarray,  # [N, C] float32
+    cameras: np.ndarray | None,  # [N]
+    neighbours: int = 10,  # of each image
+    sample: int = 1000,  # images that are asked, evenly spread
+) -> float | None:  # None where no camera is known
+    "Share of nearest neighbours from another camera, over what chance would give."
+    if cameras is None:
+        return None
+    asked = np.unique(np.linspace(0, len(features) - 1, min(sample, len(features))).astype(int))
+    count = min(neighbours + 1, len(features))
+    nearest = import_faiss().knn(features[asked], features, count)[1][:, 1:]  # less the image itself
+    other = (cameras[nearest] != cameras[asked, None]).mean()
+    chance = (cameras[None, :] != cameras[asked, None]).mean()
+    return float(other / chance) if chance else None
