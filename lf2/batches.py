@@ -72,8 +72,8 @@ def drawable(
     if len(kept) < identities:
         raise InputError(
             f"{identities} identities wanted in a batch, but only {len(kept)} can be drawn, and "
-            f"{len(found) - len(kept)} with a single image are skipped: lower `identities`, "
-            'change the labels, or take singletons="repeat"'
+            f"{len(found) - len(kept)} with a single image are skipped: lower --identities, take "
+            "--singletons repeat, or let the clustering find more (--clusters, or --radius of dbscan)"
         )
     return kept
 

@@ -89,7 +89,7 @@ class AdaptConfig(StageConfig):
 
     target: str  # where to adapt to, such as market1501:DIR or crops:DIR
     init: str  # folder of the pre-training run to start from
-    clusters: tuple[int, ...] = (700,)  # pseudo identities: one number, or one for each of K+1 parts
+    clusters: tuple[int, ...] = (700,)  # pseudo identities: one number, or K+1; dbscan finds its own
     cluster_on: ClusterOn = "fused"  # features that are clustered
     fusion: Literal["frozen", "trained", "off"] | None = None  # default: frozen on fused, else off
     parts: int | None = None  # horizontal stripes K; default: 2, on global 0
@@ -169,7 +169,7 @@ class AdaptConfig(StageConfig):
                 f"--clusters has {len(self.clusters)} numbers: give one"
                 + (number if self.streams > 1 else "")
             )
-        if min(self.clusters) < self.identities:
+        if self.labeller != "dbscan" and min(self.clusters) < self.identities:
             raise InputError(
                 f"--clusters {min(self.clusters)} is less than the {self.identities} identities of "
                 "a batch: use more clusters or fewer --identities"
