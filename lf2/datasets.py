@@ -94,13 +94,15 @@ def read_name(
 def missing(
     root: str,  # folder of the dataset
     *parts: str,  # file or folder that should be in it, or several of which one should
+    crops: bool = False,  # also say how a plain folder of crops is written
 ) -> InputError:  # to be raised
-    "The error for a missing part of a dataset, with a guess at the folder that was meant."
+    "The error for a missing part of a dataset, with a guess at what was meant."
     if not os.path.isdir(root):
         return InputError(f"no such folder: {root}")
     wanted = " or ".join([os.path.join(root, parts[0]), *parts[1:]])
     inner = sorted(str(path.parent) for part in parts for path in Path(root).glob(f"*/{part}"))
-    guess = f" (did you mean {inner[0]}?)" if inner else ""
+    guess = f"; a plain folder of crops is written crops:{root}" if crops else ""
+    guess = f" (did you mean {inner[0]}?)" if inner else guess
     return InputError(f"{wanted} is missing{guess}")
 
 # %% ../nbs/04_datasets.ipynb #c6fea61f
@@ -134,7 +136,7 @@ def read_split(
     "One split of a Market-1501 tree."
     folder = os.path.join(root, SPLIT_FOLDERS[split])
     if not os.path.isdir(folder):
-        raise missing(root, SPLIT_FOLDERS[split])
+        raise missing(root, SPLIT_FOLDERS[split], crops=split == "train")
     records = [Record(path, *read_name(path)) for path in images_in(folder)]
     return for_split(renumber(records, split), split, folder)
 
@@ -278,7 +280,7 @@ def read_msmt17(
     for folder, read in layouts.items():
         if os.path.isdir(os.path.join(path, folder)):
             return check_counts(read(), path)
-    raise missing(path, *layouts)
+    raise missing(path, *layouts, crops=True)
 
 # %% ../nbs/04_datasets.ipynb #a9c1bc6c
 def read_cuhk03_protocol(
@@ -336,7 +338,7 @@ def read_cuhk03(
         if os.path.isdir(os.path.join(root, folder)):
             name = f"CUHK03 ({boxes.replace('labeled', 'labelled')})"
             return check_counts(replace(read(), name=name), root)
-    raise missing(root, *layouts)
+    raise missing(root, *layouts, crops=True)
 
 # %% ../nbs/04_datasets.ipynb #a3132dbc
 def read_folder(
@@ -489,11 +491,13 @@ def open_dataset(
     "The dataset that is written `KIND:PATH`."
     kind, colon, path = spec.partition(":")
     kinds = f"kinds are {', '.join(READERS)}"
+    own = "crops:{0} for a plain folder of crops, folder:{0} for Market-1501's folders and names"
     if not colon:
         raise InputError(f"{spec!r} does not say what kind of dataset it is: write KIND:PATH, "
-                         f"such as folder:{spec or 'PATH'}; {kinds}")
+                         f"such as {own.format(spec or 'PATH')}; {kinds}")
     if kind not in READERS:
-        raise InputError(f"{spec!r}: unknown kind of dataset {kind!r}; {kinds}")
+        raise InputError(f"{spec!r}: unknown kind of dataset {kind!r}; {kinds}. "
+                         f"For images of your own: {own.format(path or 'PATH')}")
     if not path.strip():
         raise InputError(f"{spec!r} names no dataset: something must follow the colon")
     return READERS[kind](os.path.expanduser(path))
@@ -594,4 +598,6 @@ def format_inspection(
     lines.append(f"{'byte-identical images':27}{counted if same['groups'] else 'none'}")
     lines += ["  " + " = ".join(path for _, path in group) for group in same["groups"][:most]]
     lines.append(f"{'unreadable images':27}{cut(report['unreadable'])}")
+    if report["unreadable"]:
+        lines.append("  Take these files out or mend them: a run stops at the first one that it meets.")
     return "\n".join(lines)

@@ -36,8 +36,8 @@ from .runs import read_history, read_json, written_whole
 # %% ../nbs/50_pictures.ipynb #1dd1076a
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#6E6E6E"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)  # of the whole image and its stripes
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # one more, so that the pairs repeat after 42
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)  # the first for the whole image alone
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 # %% ../nbs/50_pictures.ipynb #f39a2b34
 def curve(
@@ -104,8 +104,11 @@ def style_of(
     "Colour, marker and line of a curve."
     name, part = split_column(column)
     place = place if part is None else part
-    colour = GREY if name == "silhouette" else COLOURS[place % len(COLOURS)]
-    line = {"fused_triplet": "--", "silhouette": ":"}.get(name, "-")
+    again, which = divmod(place - 1, len(COLOURS) - 1)  # −1 and 4 for the whole image
+    colour = COLOURS[1 + which] if place else COLOURS[0]
+    colour = GREY if name == "silhouette" else colour
+    own = "-." if again > 0 else "-"
+    line = {"fused_triplet": "--", "silhouette": ":"}.get(name, own)
     return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "linestyle": line}
 
 # %% ../nbs/50_pictures.ipynb #18143a69
@@ -470,7 +473,7 @@ def plot_ranked_pairs(
     query_paths: Sequence[str],  # [N]
     before: RankedLists,  # of these queries
     after: RankedLists,  # of the same queries
-    titles: Sequence[str] | None = None,  # [N] such as "best"
+    titles: Sequence[str] | None = None,  # [N] such as "best after adaptation"
     names: tuple[str, str] = ("direct transfer", "LF²"),
     height: int = 128,  # of each image, pixels
     width: int = 64,  # of each image, pixels
@@ -498,7 +501,7 @@ def compare_lists(
     protocol = Protocol(*labels)
     chosen = pick_queries(find_hits(feature_slices(*split.halves(after)), protocol), each)
     queries = [query for several in chosen.values() for query in several]
-    titles = [kind for kind, several in chosen.items() for _ in several]
+    titles = [f"{kind} after adaptation" for kind, several in chosen.items() for _ in several]
     paths = [record.path for record in split.records]
     lists = [
         rank_paths(*split.halves(features), protocol, paths[split.queries :], queries, top)
