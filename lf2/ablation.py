@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['PICKS', 'ROWS', 'PAPER', 'REFERENCES', 'SIGNS', 'Outcome', 'Cell', 'seconds_of_history', 'transfer_outcome',
            'adabn_outcome', 'supervised_outcome', 'adapted_outcome', 'Row', 'source_config', 'cells_of_row', 'cells_of',
-           'Gain', 'paired_gain', 'table_line', 'rounded', 'spread_text', 'paper_text', 'Group', 'grouped', 'gain_text',
-           'markdown_table', 'gain_lines', 'epoch_lines', 'plot_ablation', 'query_precisions', 'write_tables', 'ablate']
+           'Gain', 'paired_gain', 'table_line', 'rounded', 'spread_text', 'paper_text', 'Group', 'grouped', 'gain_over',
+           'gain_text', 'markdown_table', 'gain_lines', 'epoch_lines', 'plot_ablation', 'query_precisions',
+           'write_tables', 'ablate']
 
 # %% ../nbs/51_ablation.ipynb #1f770f40
 from collections.abc import Callable, Iterable, Sequence
@@ -318,6 +319,20 @@ def grouped(
     return result
 
 
+def gain_over(
+    reference: Group,
+    group: Group,
+) -> tuple[list[int], Gain] | None:  # the seeds that both have, and the gain; None without any
+    "The gain of one group over another."
+    seeds = [[line["seed"] for line in each.lines] for each in (reference, group)]
+    common = [seed for seed in seeds[1] if seed in seeds[0]]
+    if not common:
+        return None
+    before = reference.precisions[[seeds[0].index(seed) for seed in common]]
+    after = group.precisions[[seeds[1].index(seed) for seed in common]]
+    return common, paired_gain(before, after)
+
+
 def gain_text(
     gain: Gain,
 ) -> str:  # points of mAP
@@ -340,7 +355,8 @@ def markdown_table(
                   ("start_mAP", "last_mAP", "last_rank1", "label_free_mAP", "oracle_best_mAP", "ari_0")}
         gain = "–"
         if reference is not None and group is not reference:
-            gain = gain_text(paired_gain(reference.precisions, group.precisions))
+            found = gain_over(reference, group)
+            gain = gain_text(found[1]) if found else "–"
         quality = [value for value in column.pop("ari_0") if value is not None]
         cells = [group.title, *(spread_text(values) for values in column.values()), gain,
                  f"{np.mean(quality):.2f}" if quality else "–",
@@ -356,18 +372,20 @@ SIGNS = ("mAP", "silhouette", "stability", "agreement", "cross_camera", "loss", 
 def gain_lines(
     groups: Sequence[Group],
 ) -> list[dict[str, Any]]:  # of gains.csv, fractions of mAP
-    "Every row's gain over every reference that was run with the same seeds."
+    "Every row's gain over every reference, over the seeds that both have."
     lines = []
     for name in REFERENCES:
         reference = next((group for group in groups if group.row == name), None)
         for group in groups:
-            if reference in (None, group) or len(group.lines) != len(reference.lines):
+            found = reference and reference is not group and gain_over(reference, group)
+            if not found:
                 continue
-            gain = paired_gain(reference.precisions, group.precisions)
+            seeds, gain = found
             line = {"row": group.row, "clusters": group.clusters, "over": name}
             line |= {key: rounded(getattr(gain, key)) for key in ("mean", "low", "high")}
-            of_seeds = zip((cell["seed"] for cell in group.lines), gain.of_seeds)
-            lines.append(line | {f"seed_{seed}": rounded(value) for seed, value in of_seeds})
+            lines.append(line | {
+                f"seed_{seed}": rounded(value) for seed, value in zip(seeds, gain.of_seeds)
+            })
     return lines
 
 
