@@ -245,7 +245,8 @@ def table_line(
         line[f"{pick}_epoch"] = found.get("epoch")
         line |= {f"{pick}_{score}": rounded(found.get(score)) for score in SCORES}
     line |= {name: rounded(value) for name, value in outcome.labels.items()}
-    manifest = read_json(Path(cell.source.output, "manifest.json"))
+    own = cell.folder / "manifest.json"
+    manifest = read_json(own if own.exists() else Path(cell.source.output, "manifest.json"))
     return line | {
         "images_seen": outcome.images_seen, "seconds": round(outcome.seconds),
         "device": manifest["device"], "git_revision": manifest["git_revision"],
