@@ -61,6 +61,12 @@ class Cell(NamedTuple):
         "Where it is made."
         return Path(self.source.output).parent / self.name
 
+    @property
+    def finished(self) -> bool:
+        "Whether its results are there; those of direct transfer lie with its source."
+        own = Path(self.source.output) if self.row == "direct_transfer" else self.folder
+        return Path(own, "results.json").exists()
+
 
 def seconds_of_history(
     history: list[dict[str, Any]],  # with "seconds"
@@ -464,7 +470,9 @@ def ablate(
 ) -> list[Group]:
     "Run the cells that are not finished yet. Raises `InputError` before anything long starts."
     config = config.checked()
-    cells = cells_of(config)
+    cells = [cell for cell in cells_of(config) if cell.finished or not config.collect]
+    if not cells:
+        raise InputError(f"--collect: {config.output} has no finished cell of these rows and seeds")
     target = open_dataset(config.target)
     if not target.can_be_scored:
         raise InputError(f"--target {target.name} has no labelled query and gallery to score with")

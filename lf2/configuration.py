@@ -264,6 +264,7 @@ class AblateConfig:
     source_iterations: int | None = None  # an epoch of pre-training, and of the supervised row
     epochs: int | None = None  # of adaptation
     iterations: int | None = None  # an epoch of adaptation
+    collect: bool = False  # make the tables of what is finished, and train nothing
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
 
