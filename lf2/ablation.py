@@ -155,7 +155,7 @@ ROWS: dict[str, Row] = {
     "cameras": Row("LF², cameras centred", adapted_outcome, {"centre_cameras": True}),
     "joint": Row("one labelling for all parts", adapted_outcome, {"labels": "joint"}, steps=3),
     "dbscan": Row(
-        "… by DBSCAN, cameras centred", adapted_outcome,
+        "one labelling by DBSCAN, cameras centred", adapted_outcome,
         {"labels": "joint", "labeller": "dbscan", "centre_cameras": True}, steps=3,
     ),
 }
