@@ -23,7 +23,7 @@ from .metrics import own_files, score, score_distances
 from .model import LF2, load_weights, save_weights
 from .records import Dataset, InputError, camera_array, identity_array
 from .rerank import rerank
-from .runs import read_json, write_json, written_whole
+from .runs import SCORES, read_json, write_json, written_whole
 from .source import SourceNet
 
 # %% ../nbs/42_evaluation.ipynb #c137b71f
@@ -182,7 +182,7 @@ def adapt_statistics(
         norm.momentum = momentum
 
 # %% ../nbs/42_evaluation.ipynb #10d4c3d4
-NO_SCORES: dict[str, Any] = dict.fromkeys(("mAP", "rank1", "rank5", "rank10", "mINP"))
+NO_SCORES: dict[str, Any] = dict.fromkeys(SCORES)
 
 
 def plain_scores_of(

@@ -3,6 +3,8 @@
 # data/reid links to), MobileNetV2 at 128x64 from ImageNet weights, CPU. About 40 minutes a row
 # and seed on one core. Resumable: a cell that is finished is not run again. From the root:
 #   bash data/results/photos.sh && cp runs/photos/{table.csv,table.md,gains.csv,epochs.csv} data/results/photos/
+# What is committed was taken with --collect; dbscan_unfinished.csv is the history of --rows dbscan,
+# seed 0, stopped after four of six epochs: one CPU thread, revision 0e7df6b, another run beside it.
 set -euo pipefail
 "${LF2:-.venv/bin/lf2}" ablate --preset laptop \
   --source market1501:data/reid/cuhk03 --target market1501:data/reid/market \
