@@ -80,7 +80,7 @@ class PretrainConfig(StageConfig):
         return self
 
 # %% ../nbs/40_configuration.ipynb #6ff4329d
-ClusterOn = Literal["fused", "local", "global"]
+ClusterOn = Literal["fused", "local", "global", "descriptor"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,12 @@ class AdaptConfig(StageConfig):
     labeller: Literal["kmeans", "minibatch", "dbscan"] = "kmeans"  # minibatch: the released call
     radius: float = 0.5  # of dbscan, which finds the number of clusters: largest Jaccard distance
     centre_cameras: bool = False  # subtract each camera's mean feature before clustering
+    reject: float = 0.0  # of kmeans: share of the images left out, least clear first
+    soft: float = 0.0  # share of the cross-entropy that is against the teacher's probabilities
+    teacher: Literal["forwarded", "averaged"] = "forwarded"  # where its statistics come from
+    optimiser: Literal["renewed", "kept"] = "renewed"  # at each epoch
+    schedule: Literal["constant", "cosine"] = "constant"  # of the learning rate over the epochs
+    balance_cameras: bool = False  # spread a person's images in a batch over the cameras
     iterations: int = 400  # optimiser steps an epoch
     global_weight: float = 1.0  # alpha: weight of the global losses
     triplet_weight: float = 1.0  # lambda: weight of the global triplet within them
@@ -120,6 +126,9 @@ class AdaptConfig(StageConfig):
             raise InputError(f"--ema {self.ema}: the teacher would never move; use less than 1")
         if not 0 < self.radius < 1:
             raise InputError(f"--radius {self.radius}: a Jaccard distance lies between 0 and 1")
+        for name in ("reject", "soft"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"--{name} {getattr(self, name)}: a share from 0 to below 1")
         complete = self._with_defaults()
         complete._check_contradictions()
         clusters = complete.clusters
@@ -163,6 +172,13 @@ class AdaptConfig(StageConfig):
             raise InputError(
                 f"--cluster-on {self.cluster_on} reads no fused features: leave out --fusion trained"
             )
+        if self.teacher == "averaged" and (self.cluster_on != "descriptor" or self.soft):
+            raise InputError(
+                "--teacher averaged: nothing forwards the teacher in training; use --cluster-on "
+                "descriptor and no --soft"
+            )
+        if self.reject and self.labeller != "kmeans":
+            raise InputError(f"--reject {self.reject} is of --labeller kmeans: leave it out")
         if len(self.clusters) not in (1, self.streams):
             number = f", or {self.streams} (global and {self.parts} stripes)"
             raise InputError(
@@ -241,7 +257,8 @@ def plain(config: StageConfig) -> dict[str, Any]:
 # %% ../nbs/40_configuration.ipynb #fc5afccd
 RowName = Literal[
     "direct_transfer", "adabn", "supervised", "baseline", "local", "lf2", "trained", "minibatch",
-    "rescaled", "cameras", "joint", "dbscan",
+    "rescaled", "cameras", "joint", "joint_cameras", "rejected", "dbscan", "dbscan_horizon",
+    "dbscan_trained", "soft", "balanced", "kept", "cosine", "descriptor", "averaged",
 ]
 
 
