@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RELEASED_INIT_SIZE', 'Labeller', 'Clusters', 'import_faiss', 'nearest_centre', 'cluster_means', 'fill_empty',
-           'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'centre_cameras', 'silhouettes',
-           'silhouette', 'rejecting', 'agreement', 'cross_camera']
+           'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'centre_cameras', 'silhouette',
+           'agreement', 'cross_camera']
 
 # %% ../nbs/21_labels.ipynb #984e8268
 from collections.abc import Callable
@@ -181,54 +181,29 @@ def centre_cameras(
     return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
 
 # %% ../nbs/21_labels.ipynb #bc3a8be2
-def silhouettes(
-    features: np.ndarray,  # [N, C] float32, what was clustered
-    labels: np.ndarray,  # [N] cluster of each image, none negative
-    centres: np.ndarray,  # [M, C] float32
-    rows: int = 4096,  # images whose distances to all centres are held at once
-) -> np.ndarray:  # [N] −1 to 1; all 0 when there are fewer than two clusters
-    "How much nearer each image's own centre is than the next one."
-    used, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    if len(used) < 2:
-        return np.zeros(len(labels))
-    alone = torch.from_numpy(sizes[own] == 1)
-    own, occupied = torch.from_numpy(own)[:, None], torch.from_numpy(centres[used])
-    found = torch.empty(len(features), dtype=torch.float64)
-    for first in range(0, len(features), rows):
-        part = slice(first, first + rows)
-        distances = euclidean(torch.from_numpy(features[part]), occupied)  # [rows, M]
-        a = distances.gather(1, own[part])[:, 0]
-        b = distances.scatter(1, own[part], torch.inf).amin(1)
-        found[part] = ((b - a) / torch.maximum(a, b)).masked_fill(alone[part], 0)
-    return found.numpy()
-
-
 def silhouette(
     features: np.ndarray,  # [N, C] float32, what was clustered
     labels: np.ndarray,  # [N] cluster of each image; negative: image not used
     centres: np.ndarray,  # [M, C] float32
     rows: int = 4096,  # images whose distances to all centres are held at once
 ) -> float:  # −1 to 1; 0 when there are fewer than two clusters
-    "Simplified silhouette of a labelling: the mean over the images used."
-    used = np.asarray(labels) >= 0
-    if not used.any():
+    "Simplified silhouette: how much nearer the own centre is than the next one."
+    labels = np.asarray(labels)
+    features, labels = np.asarray(features)[labels >= 0], labels[labels >= 0]
+    used, own, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(used) < 2:
         return 0.0
-    return float(silhouettes(np.asarray(features)[used], np.asarray(labels)[used], centres, rows).mean())
-
-# %% ../nbs/21_labels.ipynb #bbfb3161
-def rejecting(
-    label: Labeller,  # that labels every image
-    share: float,  # of the images, 0 to below 1
-) -> Labeller:
-    "The same labeller, but the images that lie least clearly in their cluster get the label −1."
-    def labelled(features: np.ndarray, clusters: int, seed: int) -> Clusters:
-        labels, centres = label(features, clusters, seed)
-        clear = silhouettes(checked_features(features, 1), labels, centres)
-        order = np.argsort(clear, kind="stable")[: round(share * len(labels))]
-        labels = labels.copy()
-        labels[order] = -1
-        return Clusters(labels, centres)
-    return labelled
+    alone = torch.from_numpy(sizes[own] == 1)
+    own, occupied = torch.from_numpy(own)[:, None], torch.from_numpy(centres[used])
+    total = 0.0
+    for first in range(0, len(features), rows):
+        part = slice(first, first + rows)
+        distances = euclidean(torch.from_numpy(features[part]), occupied)  # [rows, M]
+        a = distances.gather(1, own[part])[:, 0]
+        b = distances.scatter(1, own[part], torch.inf).amin(1)
+        scores = (b - a) / torch.maximum(a, b)
+        total += scores.masked_fill(alone[part], 0).double().sum().item()
+    return total / len(features)
 
 # %% ../nbs/21_labels.ipynb #2173cf83
 def agreement(

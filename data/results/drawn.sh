@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The runs behind drawn/: every row of the ablation on the two drawn places, three seeds, CPU.
-# What is committed was taken with --collect before all cells were done: table.csv has a line for
-# each that was, with its seed, device and revision. Resumable: a cell that is finished is not run again. From the repository's root:
+# About a quarter of an hour a seed on one core. Resumable: a cell that is finished is not run again.
+# From the repository's root:
 #   bash data/results/drawn.sh && cp runs/drawn/{table.csv,table.md,gains.csv,epochs.csv} data/results/drawn/
 set -euo pipefail
 "${LF2:-.venv/bin/lf2}" ablate --preset drawn --source drawn:courtyard --target drawn:arcade \

@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
 # The runs behind photos/: rows of the ablation from CUHK03 to Market-1501 (the subsets that
-# data/reid links to), MobileNetV2 at 128x64 from ImageNet weights, CPU. About 40 minutes a row
-# and seed on one core. Resumable: a cell that is finished is not run again. From the root:
+# data/reid links to), MobileNetV2 at 128x64 from ImageNet weights, two seeds, CPU. 5 to 14 minutes
+# a row and seed on one core. Resumable: a cell that is finished is not run again. From the root:
 #   bash data/results/photos.sh && cp runs/photos/{table.csv,table.md,gains.csv,epochs.csv} data/results/photos/
-# What is committed was taken with --collect; dbscan_unfinished.csv is the history of --rows dbscan,
-# seed 0, stopped after four of six epochs: one CPU thread, revision 0e7df6b, another run beside it.
 set -euo pipefail
 "${LF2:-.venv/bin/lf2}" ablate --preset laptop \
   --source market1501:data/reid/cuhk03 --target market1501:data/reid/market \
   --weights data/weights/mobilenet_v2_imagenet.pth --clusters 250 --seeds ${SEEDS:-0 1} --epochs 6 \
-  --rows ${ROWS:-direct_transfer adabn baseline local lf2 trained rescaled dbscan} \
+  --rows ${ROWS:-direct_transfer adabn supervised baseline local lf2 trained rescaled dbscan averaged recipe recipe_blind} \
   --output runs/photos "$@"
