@@ -66,7 +66,7 @@ def columns_of(
 WORDS = {
     "loss": "total", "cross_entropy": "cross-entropy", "mAP": "mAP", "rank1": "Rank-1",
     "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP", "silhouette": "silhouette of clusters",
-    "triplet": "triplet", "fused_triplet": "fused triplet", "ari": "ARI", "ami": "AMI",
+    "cross_camera": "neighbours from other cameras", "triplet": "triplet", "fused_triplet": "fused triplet", "ari": "ARI", "ami": "AMI",
 }
 
 
@@ -106,9 +106,9 @@ def style_of(
     place = place if part is None else part
     again, which = divmod(place - 1, len(COLOURS) - 1)  # −1 and 4 for the whole image
     colour = COLOURS[1 + which] if place else COLOURS[0]
-    colour = GREY if name == "silhouette" else colour
+    colour = GREY if name in ("silhouette", "cross_camera") else colour
     own = "-." if again > 0 else "-"
-    line = {"fused_triplet": "--", "silhouette": ":"}.get(name, own)
+    line = {"fused_triplet": "--", "silhouette": ":", "cross_camera": "-."}.get(name, own)
     return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "linestyle": line}
 
 # %% ../nbs/50_pictures.ipynb #18143a69
@@ -261,11 +261,11 @@ def plot_scores(
 ) -> Figure:
     "Scores and label quality over the epochs. `InputError` when there is neither."
     there = columns_of(history)
-    quality = [c for c in there if c == "silhouette"]
+    quality = [c for c in there if c in ("silhouette", "cross_camera")]
     quality += [c for c in there if split_column(c)[0] == "ari"]
     panels = [
         Panel("Scores on the test split", "score / %", [n for n in names if n in there], 100),
-        Panel("Pseudo labels", "ARI, silhouette (1 is best)", quality),
+        Panel("Pseudo labels", "signs of good labels (1 is best)", quality),
     ]
     figure, (first, *_) = plot_panels(history, panels, "neither scores nor label quality to show")
     axes = figure.axes[0]

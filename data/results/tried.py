@@ -1,0 +1,43 @@
+"""Last scores of trial runs, each with the choices in which it differs from LF², as CSV:
+python data/results/tried.py runs/tried/drawn runs/tried/photos > data/results/tried.csv"""
+import csv
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+RELEASED = {
+    "labels": "parts", "labeller": "kmeans", "radius": 0.5, "cluster_on": "fused",
+    "fusion": "frozen", "centre_cameras": False, "reject": 0.0, "soft": 0.0,
+    "teacher": "forwarded", "optimiser": "renewed", "schedule": "constant",
+    "balance_cameras": False, "camera_positives": True, "ema_share": 0.0,
+}
+RATES = {"drawn": 3e-5, "photos": 3.5e-4}  # of the presets
+
+
+def read(run: Path, name: str) -> dict:
+    return json.loads((run / f"{name}.json").read_text())
+
+
+def choices(config: dict, pair: str) -> str:
+    "What a trial changed."
+    changed = {k: config[k] for k, usual in RELEASED.items() if config.get(k, usual) != usual}
+    if config["fusion"] == "off":
+        changed.pop("fusion")  # follows from what is clustered
+    if config["learning_rate"] != RATES[pair]:
+        changed["learning_rate"] = config["learning_rate"]
+    return ", ".join(f"{k} {v}" for k, v in changed.items()) or "as released"
+
+
+found = defaultdict(dict)
+for folder in map(Path, sys.argv[1:]):
+    for run in sorted(path.parent for path in folder.glob("*/results.json")):
+        config, manifest = read(run, "config"), read(run, "manifest")
+        row = found[folder.name, choices(config, folder.name)]
+        row |= {key: config[key] for key in ("epochs", "iterations")}
+        row |= {key: manifest[key] for key in ("device", "git_revision")}
+        row[f"seed_{config['seed']}"] = round(read(run, "results")["last"]["mAP"], 4)
+columns = ("pair", "choices", "seed_0", "seed_1", "epochs", "iterations", "device", "git_revision")
+writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+writer.writeheader()
+writer.writerows({"pair": pair, "choices": told, **row} for (pair, told), row in found.items())
