@@ -256,18 +256,21 @@ def run_inspect(config: InspectConfig) -> int:
 # %% ../nbs/60_cli.ipynb #2c0524ff
 def demo_configs(
     config: DemoConfig,  # where, and which seed
-) -> tuple[PretrainConfig, AdaptConfig]:  # of the two stages
-    "The two stages of the demo."
+) -> tuple[PretrainConfig, AdaptConfig, AdaptConfig]:  # the source, LF², the recipe
+    "The runs of the demo."
     shared = dict(seed=config.seed, device=config.device, resume=True)
     source = preset_config(
         PretrainConfig, "drawn", source="drawn:courtyard", target="drawn:arcade",
         output=f"{config.output}/source", **shared,
     )
-    target = preset_config(
-        AdaptConfig, "drawn", target="drawn:arcade", init=source.output,
-        output=f"{config.output}/target", **shared,
+    released, recipe = (
+        preset_config(
+            AdaptConfig, preset, target="drawn:arcade", init=source.output,
+            output=f"{config.output}/{folder}", **shared,
+        )
+        for preset, folder in (("drawn", "target"), ("drawn-recipe", "recipe"))
     )
-    return source, target
+    return source, released, recipe
 
 
 def run_demo(config: DemoConfig) -> int:
@@ -276,17 +279,18 @@ def run_demo(config: DemoConfig) -> int:
     from lf2.pictures import draw_run
     from lf2.pretraining import pretrain
 
-    source, target = demo_configs(config)
+    source, *targets = demo_configs(config)
     print(f"1. Pre-training on labelled drawn people ({source.source}) …", flush=True)
     pretrain(source)
-    print(f"2. Adapting to other drawn people, without their labels ({target.target}) …", flush=True)
-    results = adapt(target)
-    pictures = draw_run(target.output, source.output, target.target)
-    before, after = results["direct_transfer"]["mAP"], results["last"]["mAP"]
-    print()
-    print(pick_rows(results))
-    print(f"\ndirect transfer → LF² (last epoch): {100 * (after - before):+.1f} points of mAP")
-    print(f"The run lies in {target.output}, its pictures in {pictures}.")
+    gains = []
+    for number, (name, target) in enumerate(zip(("LF²", "the recipe"), targets), 2):
+        print(f"{number}. Adapting to other drawn people, without their labels, by {name} …", flush=True)
+        results = adapt(target)
+        pictures = draw_run(target.output, source.output, target.target)
+        print(f"\n{pick_rows(results)}\nThe run lies in {target.output}, its pictures in {pictures}.\n")
+        gain = 100 * (results["last"]["mAP"] - results["direct_transfer"]["mAP"])
+        gains.append(f"direct transfer → {name} (last epoch): {gain:+.1f} points of mAP")
+    print("\n".join(gains))
     return 0
 
 # %% ../nbs/60_cli.ipynb #b2a44377
