@@ -174,6 +174,7 @@ ROWS: dict[str, Row] = {
         FOUND | {"cluster_on": "descriptor", "teacher": "averaged"}, steps=3,
     ),
     "recipe": Row("LF² recipe", adapted_outcome, RECIPE, steps=3),
+    "lf2_blind": Row("LF² without camera ids", adapted_outcome, BLIND),
     "recipe_blind": Row("LF² recipe without camera ids", adapted_outcome, RECIPE | BLIND, steps=3),
 }
 

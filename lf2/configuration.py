@@ -276,7 +276,7 @@ def plain(config: StageConfig) -> dict[str, Any]:
 RowName = Literal[
     "direct_transfer", "adabn", "supervised", "baseline", "local", "lf2", "trained", "minibatch",
     "rescaled", "cameras", "joint", "joint_cameras", "dbscan", "descriptor", "averaged", "recipe",
-    "recipe_blind",
+    "lf2_blind", "recipe_blind",
 ]
 
 
