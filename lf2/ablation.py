@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['PICKS', 'CENTRED', 'FOUND', 'BLIND', 'ROWS', 'PAPER', 'REFERENCES', 'SIGNS', 'Outcome', 'Cell', 'seconds_of_history',
            'stream_images', 'transfer_outcome', 'adabn_outcome', 'supervised_outcome', 'adapted_outcome', 'Row',
-           'source_config', 'cells_of_row', 'cells_of', 'Gain', 'paired_gain', 'table_line', 'rounded', 'spread_text',
-           'paper_text', 'Group', 'grouped', 'gain_over', 'gain_text', 'markdown_table', 'gain_lines', 'epoch_lines',
-           'plot_ablation', 'query_precisions', 'write_tables', 'ablate']
+           'title_of', 'source_config', 'cells_of_row', 'cells_of', 'Gain', 'paired_gain', 'table_line', 'rounded',
+           'spread_text', 'paper_text', 'Group', 'grouped', 'gain_over', 'gain_text', 'markdown_table', 'gain_lines',
+           'epoch_lines', 'plot_ablation', 'query_precisions', 'write_tables', 'ablate']
 
 # %% ../nbs/51_ablation.ipynb #1f770f40
 from collections.abc import Callable, Iterable, Sequence
@@ -165,18 +165,27 @@ ROWS: dict[str, Row] = {
     "cameras": Row("LF², cameras centred", adapted_outcome, {"centre_cameras": True}),
     "joint": Row("one labelling for all parts", adapted_outcome, {"labels": "joint"}, steps=3),
     "joint_cameras": Row("one labelling, cameras centred", adapted_outcome, CENTRED, steps=3),
-    "dbscan": Row("one labelling by DBSCAN, cameras centred", adapted_outcome, FOUND, steps=3),
+    "dbscan": Row("DBSCAN, cameras centred", adapted_outcome, FOUND, steps=3),
     "descriptor": Row(
-        "… on the descriptor", adapted_outcome, FOUND | {"cluster_on": "descriptor"}, steps=3,
+        "DBSCAN on the descriptor", adapted_outcome, FOUND | {"cluster_on": "descriptor"}, steps=3,
     ),
     "averaged": Row(
-        "… and the teacher's statistics averaged", adapted_outcome,
+        "DBSCAN on the descriptor, teacher not forwarded", adapted_outcome,
         FOUND | {"cluster_on": "descriptor", "teacher": "averaged"}, steps=3,
     ),
     "recipe": Row("LF² recipe", adapted_outcome, RECIPE, steps=3),
     "lf2_blind": Row("LF² without camera ids", adapted_outcome, BLIND),
     "recipe_blind": Row("LF² recipe without camera ids", adapted_outcome, RECIPE | BLIND, steps=3),
 }
+
+# %% ../nbs/51_ablation.ipynb #63d9c84f
+def title_of(
+    row: str,  # a name in `ROWS`
+    clusters: float | None,  # M; None or NaN where there is none
+) -> str:
+    "A row's title, with M where the row reads it."
+    reads = clusters and not np.isnan(clusters) and ROWS[row].settings.get("labeller") != "dbscan"
+    return ROWS[row].title + (f", M = {clusters:.0f}" if reads else "")
 
 # %% ../nbs/51_ablation.ipynb #f86dab7d
 def source_config(
@@ -338,9 +347,8 @@ def grouped(
     for name, cells in groups.items():
         lines = [table_line(cell, outcome) for cell, outcome in cells]
         row, clusters = cells[0][0].row, lines[0]["clusters"]
-        title = ROWS[row].title + (f", M = {clusters}" if clusters else "")
         of_queries = np.stack([precisions[name, cell.seed] for cell, _ in cells])
-        result.append(Group(title, row, clusters, lines, [o for _, o in cells], of_queries))
+        result.append(Group(title_of(row, clusters), row, clusters, lines, [o for _, o in cells], of_queries))
     return result
 
 

@@ -1,5 +1,5 @@
 """What k-means puts together at the start of adaptation, by camera, as CSV:
-python data/results/camera_pairs.py runs/real > data/results/camera_pairs.csv"""
+python data/results/camera_pairs.py runs/{photos,confirm}/seed0/source > data/results/camera_pairs.csv"""
 import csv
 import sys
 from pathlib import Path
@@ -12,6 +12,7 @@ from lf2.features import extract
 from lf2.images import Images
 from lf2.labels import centre_cameras, cross_camera, kmeans
 from lf2.records import camera_array, identity_array
+from lf2.runs import read_json
 
 
 def shares(features: np.ndarray, identities: np.ndarray, cameras: np.ndarray) -> dict[str, float]:
@@ -32,13 +33,15 @@ def shares(features: np.ndarray, identities: np.ndarray, cameras: np.ndarray) ->
 
 
 rows = []
-for source in sorted(Path(sys.argv[1]).glob("*/source")):
+for source in sys.argv[1:]:
     model, height, width = load_model(source, "source_best")
-    records = open_dataset(f"market1501:data/reid/{source.parent.name.split('-')[1]}").train
+    config = read_json(Path(source, "config.json"))
+    records = open_dataset(config["target"]).train
     features = extract(model.describe, Images(records, height, width))
     identities, cameras = identity_array(records), camera_array(records)
     for name, values in (("as is", features), ("centred", centre_cameras(features, cameras))):
-        row = {"direction": source.parent.name, "features": name}
+        row = {"direction": "-".join(Path(config[role]).name for role in ("source", "target"))}
+        row["features"] = name
         rows.append(row | shares(values, identities, cameras))
 writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
 writer.writeheader()

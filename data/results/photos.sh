@@ -7,5 +7,5 @@ set -euo pipefail
 "${LF2:-.venv/bin/lf2}" ablate --preset laptop \
   --source market1501:data/reid/cuhk03 --target market1501:data/reid/market \
   --weights data/weights/mobilenet_v2_imagenet.pth --clusters 250 --seeds ${SEEDS:-0 1} --epochs 6 \
-  --rows ${ROWS:-direct_transfer adabn supervised baseline local lf2 trained rescaled dbscan averaged recipe recipe_blind} \
+  --rows ${ROWS:-direct_transfer adabn supervised baseline local lf2 trained rescaled averaged recipe lf2_blind recipe_blind} \
   --output runs/photos "$@"
