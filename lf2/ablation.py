@@ -116,7 +116,7 @@ def adabn_outcome(
 def supervised_outcome(
     cell: Cell,  # with a `PretrainConfig` on the target
 ) -> Outcome:
-    "Train on the target's labels; the upper bound."
+    "Train on the target's labels, as stage 1 does at the source."
     config = cell.config
     results = pretrain(config)["source"]
     history = read_history(cell.folder / "history.csv")

@@ -286,8 +286,8 @@ def mean(values: Iterable[float]) -> float | None:
 
 
 NO_CAMERAS = (
-    "cameras: {} names fewer than two, so neither positives nor clusters nor the label-free pick "
-    "make use of them; a csv:FILE can name them"
+    "cameras: {} names fewer than two. Positives, clusters and the label-free pick do without, and "
+    "the result may be much worse; a csv:FILE can name the cameras"
 )
 
 
@@ -333,7 +333,8 @@ class Adaptation:
         c = self.config
         with seeded(c.seed, "target model"):
             model = LF2(
-                self.source.architecture()["backbone"], c.clusters[0], c.parts, c.expert, c.gate,
+                # dbscan reads no --clusters, and the first batch may hold more identities than that
+                self.source.architecture()["backbone"], max(c.clusters[0], c.identities), c.parts, c.expert, c.gate,
                 c.fusion, group=c.bn_group or None,
             )
         model.load_backbone(self.source)
@@ -342,7 +343,9 @@ class Adaptation:
     @property
     def criteria(self) -> dict[str, str]:
         "The column of the history that decides each pick beside the last epoch; larger is better."
-        sign = "silhouette" if self.cameras is None else "cross_camera"
+        c = self.config
+        uses_cameras = self.cameras is not None and (c.camera_positives or c.centre_cameras)
+        sign = "cross_camera" if uses_cameras else "silhouette"
         return {"oracle_best": "mAP", "label_free": sign}
 
     def state(self) -> dict[str, Any]:

@@ -171,7 +171,12 @@ class AdaptConfig(StageConfig):
                 f"module would learn no statistics for --cluster-on {self.cluster_on}; use descriptor"
             )
         if self.balance_cameras and not self.camera_positives:
-            raise InputError("--balance-cameras contradicts --no-camera-positives: give one of the two")
+            raise InputError(
+                "--no-camera-positives: no camera can be balanced then; add --no-balance-cameras "
+                "(and --no-centre-cameras to use no camera at all)"
+            )
+        if self.ema_share > 1:
+            raise InputError(f"--ema-share {self.ema_share}: a share of the run is at most 1")
         if len(self.clusters) not in (1, self.streams):
             number = f", or {self.streams} (global and {self.parts} stripes)"
             raise InputError(

@@ -1,5 +1,12 @@
 """Last scores of trial runs, each with the choices in which it differs from LF², as CSV:
-python data/results/tried.py runs/tried/drawn runs/tried/photos > data/results/tried.csv"""
+python data/results/tried.py runs/tried/drawn runs/tried/photos > data/results/tried.csv
+
+A trial is lf2 adapt with the choices as flags (--labels joint, --labeller dbscan, …), from the source
+runs of drawn.sh and photos.sh, at the revision in its row:
+lf2 adapt --preset drawn --target drawn:arcade --init runs/drawn/seed0/source --clusters 80 \\
+    --epochs 8 --iterations 90 --seed 0 --output runs/tried/drawn/NAME CHOICES
+and on photographs --preset laptop --target market1501:data/reid/market --init runs/photos/seed0/source
+--clusters 250 --epochs 6 --iterations 135. One CPU thread (OMP_NUM_THREADS=1)."""
 import csv
 import json
 import sys
@@ -33,11 +40,14 @@ found = defaultdict(dict)
 for folder in map(Path, sys.argv[1:]):
     for run in sorted(path.parent for path in folder.glob("*/results.json")):
         config, manifest = read(run, "config"), read(run, "manifest")
-        row = found[folder.name, choices(config, folder.name)]
-        row |= {key: config[key] for key in ("epochs", "iterations")}
+        row = found[folder.name, choices(config, folder.name), config["epochs"]]
+        row["iterations"] = config["iterations"]
         row |= {key: manifest[key] for key in ("device", "git_revision")}
         row[f"seed_{config['seed']}"] = round(read(run, "results")["last"]["mAP"], 4)
 columns = ("pair", "choices", "seed_0", "seed_1", "epochs", "iterations", "device", "git_revision")
 writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
 writer.writeheader()
-writer.writerows({"pair": pair, "choices": told, **row} for (pair, told), row in found.items())
+writer.writerows(
+    {"pair": pair, "choices": told, "epochs": epochs, **row}
+    for (pair, told, epochs), row in found.items()
+)
