@@ -1,5 +1,5 @@
 """Last scores of trial runs, each with the choices in which it differs from LF², as CSV:
-python data/results/tried.py runs/tried/drawn runs/tried/photos > data/results/tried.csv
+python data/results/tried.py runs/tried/{drawn,photos,weaker} > data/results/tried.csv
 
 A trial is lf2 adapt with the choices as flags (--labels joint, --labeller dbscan, …), from the source
 runs of drawn.sh and photos.sh, at the revision in its row:
@@ -19,7 +19,7 @@ RELEASED = {
     "teacher": "forwarded", "optimiser": "renewed", "schedule": "constant",
     "balance_cameras": False, "camera_positives": True, "ema_share": 0.0,
 }
-RATES = {"drawn": 3e-5, "photos": 3.5e-4}  # of the presets
+RATES = {"drawn": 3e-5, "weaker": 3e-5, "photos": 3.5e-4}  # of the presets
 
 
 def read(run: Path, name: str) -> dict:
