@@ -331,10 +331,11 @@ class Adaptation:
 
     def _fresh_model(self) -> LF2:
         c = self.config
+        # dbscan reads no --clusters, and the first batch may hold more identities than that
+        classes = max(c.clusters[0], c.identities)
         with seeded(c.seed, "target model"):
             model = LF2(
-                # dbscan reads no --clusters, and the first batch may hold more identities than that
-                self.source.architecture()["backbone"], max(c.clusters[0], c.identities), c.parts, c.expert, c.gate,
+                self.source.architecture()["backbone"], classes, c.parts, c.expert, c.gate,
                 c.fusion, group=c.bn_group or None,
             )
         model.load_backbone(self.source)
