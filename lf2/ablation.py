@@ -148,9 +148,11 @@ class Row(NamedTuple):
     steps: int = 1  # times the iterations, so that a row with one batch a step sees as many images
 
 
+# The way from LF² to the recipe, a choice at a time
 CENTRED = {"labels": "joint", "centre_cameras": True}
 FOUND = CENTRED | {"labeller": "dbscan"}
-BLIND = dict(centre_cameras=False, balance_cameras=False, camera_positives=False)
+# All that reads camera ids, off
+BLIND = {"centre_cameras": False, "balance_cameras": False, "camera_positives": False}
 
 ROWS: dict[str, Row] = {
     "direct_transfer": Row("direct transfer", transfer_outcome),
@@ -348,7 +350,9 @@ def grouped(
         lines = [table_line(cell, outcome) for cell, outcome in cells]
         row, clusters = cells[0][0].row, lines[0]["clusters"]
         of_queries = np.stack([precisions[name, cell.seed] for cell, _ in cells])
-        result.append(Group(title_of(row, clusters), row, clusters, lines, [o for _, o in cells], of_queries))
+        outcomes = [outcome for _, outcome in cells]
+        title = title_of(row, clusters)
+        result.append(Group(title, row, clusters, lines, outcomes, of_queries))
     return result
 
 

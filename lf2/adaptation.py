@@ -177,7 +177,7 @@ def adapt_step(
     backward: Callable[[Tensor], None],  # such as accelerator.backward
     ema: float = 0.999,  # largest momentum of the teacher
     name: str = "",  # for messages, such as "epoch 3, iteration 17"
-    way: TeacherWay = TEACHER_WAYS["forwarded"],
+    way: TeacherWay = TEACHER_WAYS["forwarded"],  # how the teacher comes by its statistics
 ) -> dict[str, Tensor]:  # the total loss and its terms, detached
     "One optimiser step on one batch of every stream."
     optimiser.zero_grad(set_to_none=True)
