@@ -168,7 +168,6 @@ class Optics:
     tilt: tuple[float, float]  # how far cameras look down, radians
     blur: int  # passes of a small blur
     noise: float  # half the range, of 255
-    weather: float = 0.0  # how far colours stray from picture to picture, as a power of e
 
 
 class Camera(NamedTuple):
@@ -181,7 +180,6 @@ class Camera(NamedTuple):
     response: np.ndarray  # [256] uint8
     blur: int
     grain: np.ndarray  # [3, h, 3 w] float32: noise of the sensor, and 0.5 to round by
-    weather: float
 
 # %% ../nbs/03_drawn.ipynb #8c6eae6a
 def install_camera(
@@ -207,7 +205,6 @@ def install_camera(
         response=response(float(rng.uniform(*optics.gamma))),
         blur=optics.blur,
         grain=(0.5 + optics.noise * rng.uniform(-1, 1, (3, h, 3 * w))).astype(np.float32),
-        weather=optics.weather,
     )
 
 
@@ -245,8 +242,7 @@ def expose(
 ) -> np.ndarray:  # [height, width, 3] uint8
     "Take the picture: light, colour, blur, noise, resolution."
     gain = np.float32(rng.uniform(0.92, 1.08))
-    tint = np.exp(rng.uniform(-camera.weather, camera.weather, 3)).astype(np.float32)
-    canvas *= camera.light * tint[:, None, None]
+    canvas *= camera.light
     grey = (canvas[0] + canvas[1] + canvas[2]) * np.float32(1 / 3)
     canvas -= grey
     canvas *= gain * np.float32(camera.saturation)
@@ -304,9 +300,9 @@ DOMAINS = {
         name="arcade",
         wardrobe=WINTER,
         optics=Optics(
-            detail=(0.62, 0.78), light=(1.05, 0.92, 0.76), cast=0.06, exposure=(0.93, 1.12),
-            gamma=(0.88, 1.07), saturation=(0.8, 1.06), shade=(0.79, 0.94), tilt=(0.12, 0.28),
-            blur=1, noise=7, weather=0.18,
+            detail=(0.66, 0.74), light=(1.05, 0.92, 0.76), cast=0.04, exposure=(0.97, 1.08),
+            gamma=(0.92, 1.03), saturation=(0.85, 1.01), shade=(0.84, 0.93), tilt=(0.16, 0.24),
+            blur=1, noise=7,
         ),
         scene=paint_arcade,
         blocks=block_arcade,
