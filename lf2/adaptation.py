@@ -12,7 +12,6 @@ __all__ = ['StreamLoss', 'TEACHER_WAYS', 'LABELLERS', 'NO_CAMERAS', 'fused_featu
 # %% ../nbs/44_adaptation.ipynb #90a75cd0
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
@@ -27,7 +26,8 @@ from .batches import IdentityBatches, draw_instances, draw_over_cameras, prefetc
 from .configuration import AdaptConfig
 from .datasets import open_dataset
 from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_scores_of
-from .evaluation import PICK_FILES, save_description, save_pick
+from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, save_pick
+from .evaluation import save_snapshot
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
 from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, agreement, centre_cameras
@@ -36,7 +36,7 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .records import UNKNOWN_CAMERA, Dataset, InputError, camera_array, identity_array
+from .records import UNKNOWN_CAMERA, InputError, camera_array, identity_array
 from .runs import Means, Run, best_epoch, load_checkpoint, read_json, require_finite
 from .runs import save_checkpoint, scores_of, tensorboard_writer, write_json
 from .seeds import seed_of, seeded, torch_generator
@@ -315,6 +315,10 @@ class Adaptation:
         self.split = None
         if self.dataset.can_be_scored:
             self.split = TestSplit(self.dataset, *size, config.workers, memory)
+        if config.snapshots and self.split is None:
+            raise InputError(
+                f"--snapshots: {self.dataset.name} has no query and gallery with people to keep"
+            )
         self.truth = identity_array(self.dataset.train)
         cameras = camera_array(self.dataset.train)
         known = np.unique(cameras[cameras != UNKNOWN_CAMERA])
@@ -372,6 +376,18 @@ class Adaptation:
         "Of a descriptor on the target's test split; None where there is nothing to score with."
         scores = evaluate(describe, self.split, self.device) if self.split else None
         return plain_scores_of(scores)
+
+    def keep_snapshot(self, folder: Path, epoch: int) -> None:
+        "Write the descriptors of ten people of the test split, if that epoch's are wanted."
+        if epoch not in self.config.snapshots:
+            return
+        split = self.split
+        people = pick_people(split.identities, split.cameras, 10)
+        chosen = np.flatnonzero(np.isin(split.identities, people))
+        images = Images([split.records[i] for i in chosen], self.height, self.width)
+        features = extract(self.model.describe, images, device=self.device)
+        labels = split.identities[chosen], split.cameras[chosen]
+        save_snapshot(folder, Snapshot(epoch, features, *labels))
 
     def label(self, epoch: int) -> dict[str, float | None]:
         "Cluster the target by the present model. Returns what can be said of it without labels."
@@ -441,6 +457,7 @@ def adapt(
         stage.direct_transfer = stage.score(stage.source.describe)
         stage.label(epoch=0)
         stage.start = stage.score(stage.model.describe)
+        stage.keep_snapshot(run.folder, 0)
     log = tensorboard_writer(run)
 
     for epoch in range(len(run.history) + 1, config.epochs + 1):
@@ -450,6 +467,7 @@ def adapt(
         row |= stage.label(epoch)
         if epoch % config.evaluate_every == 0 or epoch == config.epochs:
             row |= stage.score(stage.model.describe)
+        stage.keep_snapshot(run.folder, epoch)
         row["seconds"] = round(time.perf_counter() - started, 1)
         run.history.append(row)
         for pick, criterion in stage.criteria.items():

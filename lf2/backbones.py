@@ -97,6 +97,7 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     **{f"resnet{depth}": partial(resnet, f"resnet{depth}") for depth in (18, 34, 50, 101)},
     "mobilenet_v2": mobilenet_v2,
     "tiny": tiny,
+    "tiny48": partial(tiny, 48),  # half as wide: a run small enough to be committed
 }
 
 # %% ../nbs/10_backbones.ipynb #d1793b13

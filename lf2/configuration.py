@@ -65,7 +65,7 @@ class PretrainConfig(StageConfig):
 
     source: str  # labelled dataset, such as market1501:DIR
     target: str | None = None  # its images only move the batch-norm statistics; no label is used
-    backbone: str = "resnet50"  # resnet18, resnet34, resnet50, resnet101, mobilenet_v2 or tiny
+    backbone: str = "resnet50"  # resnet18, resnet34, resnet50, resnet101, mobilenet_v2, tiny or tiny48
     weights: str = "imagenet"  # imagenet (downloaded by torchvision), none, or a file
     height: int = 256  # pixels of the input
     width: int = 128  # pixels of the input
@@ -110,6 +110,7 @@ class AdaptConfig(StageConfig):
     camera_positives: bool = True  # draw positives from other cameras where camera ids are known
     balance_cameras: bool = False  # and the images of a person from as many cameras as there are
     singletons: Literal["skip", "repeat"] = "skip"  # clusters of one image: leave out, or repeat it
+    snapshots: tuple[int, ...] = ()  # epochs at which ten test people's features are kept; 0: before
     dry_run: bool = False  # check everything, estimate time and memory, train nothing
 
     def checked(self) -> "AdaptConfig":
@@ -175,6 +176,9 @@ class AdaptConfig(StageConfig):
                 "--no-camera-positives: no camera can be balanced then; add --no-balance-cameras "
                 "(and --no-centre-cameras to use no camera at all)"
             )
+        beyond = [epoch for epoch in self.snapshots if not 0 <= epoch <= self.epochs]
+        if beyond:
+            raise InputError(f"--snapshots {beyond[0]}: the epochs are 0 to {self.epochs}")
         if self.ema_share > 1:
             raise InputError(f"--ema-share {self.ema_share}: a share of the run is at most 1")
         if len(self.clusters) not in (1, self.streams):
@@ -249,7 +253,8 @@ def preset_config(
 
 # %% ../nbs/40_configuration.ipynb #0d6c73a6
 FREE_TO_CHANGE = {
-    "output", "resume", "overwrite", "dry_run", "workers", "memory", "device", "tensorboard"
+    "output", "resume", "overwrite", "dry_run", "workers", "memory", "device", "tensorboard",
+    "snapshots",
 }
 
 

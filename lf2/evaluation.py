@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'PICK_FILES', 'NO_SCORES', 'choose_device', 'save_pick', 'save_description', 'Loaded', 'load_model',
-           'TestSplit', 'evaluate', 'adapt_statistics', 'plain_scores_of']
+           'TestSplit', 'evaluate', 'adapt_statistics', 'pick_people', 'Snapshot', 'save_snapshot', 'read_snapshots',
+           'plain_scores_of']
 
 # %% ../nbs/42_evaluation.ipynb #45d580c8
+import zipfile
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -21,9 +23,10 @@ from .images import Images, normalise
 from .metrics import Protocol, Scores, average_precision, feature_slices, find_hits
 from .metrics import own_files, score, score_distances
 from .model import LF2, load_weights, save_weights
-from .records import Dataset, InputError, camera_array, identity_array
+from .records import DISTRACTOR, Dataset, InputError, camera_array, identity_array
 from .rerank import rerank
 from .runs import SCORES, read_json, write_json, written_whole
+from .seeds import numpy_generator
 from .source import SourceNet
 
 # %% ../nbs/42_evaluation.ipynb #c137b71f
@@ -180,6 +183,57 @@ def adapt_statistics(
     model.eval()
     for norm, momentum in zip(norms, before):
         norm.momentum = momentum
+
+# %% ../nbs/42_evaluation.ipynb #ad3d3537
+def pick_people(
+    identities: np.ndarray,  # [N]
+    cameras: np.ndarray,  # [N] `UNKNOWN_CAMERA` where there is none
+    count: int,  # how many; fewer where there are not enough
+    seed: int = 0,
+) -> np.ndarray:  # [count] identities, in rising order
+    "People to show: by lot, those whom two cameras saw first. `InputError` where there is nobody."
+    people = np.unique(identities[identities > DISTRACTOR])
+    if not len(people):
+        raise InputError("there is nobody to show: no image has an identity")
+    seen = {p: len(np.unique(cameras[identities == p])) for p in people.tolist()}
+    lot = numpy_generator(seed, "people to show").permutation(people)
+    return np.sort(sorted(lot, key=lambda p: seen[p] < 2)[:count])
+
+# %% ../nbs/42_evaluation.ipynb #e033f26d
+class Snapshot(NamedTuple):
+    "Some people's descriptors at one epoch."
+    epoch: int
+    features: np.ndarray  # [N, C] float32
+    identities: np.ndarray  # [N]
+    cameras: np.ndarray  # [N]
+
+
+def save_snapshot(
+    folder: Path | str,  # of the run
+    snapshot: Snapshot,
+) -> None:
+    "Write snapshot_EPOCH.npz, features in half precision, whole or not at all."
+    with written_whole(Path(folder, f"snapshot_{snapshot.epoch:04d}.npz")) as temporary:
+        with open(temporary, "wb") as file:
+            half = snapshot._replace(features=snapshot.features.astype(np.float16))
+            np.savez_compressed(file, **half._asdict())
+
+
+def read_snapshots(
+    folder: Path | str,  # of an adaptation run
+) -> list[Snapshot]:  # by rising epoch
+    "A run's snapshots. `InputError` where there are none, or one cannot be read."
+    found = []
+    for path in sorted(Path(folder).glob("snapshot_*.npz")):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = [file[name] for name in Snapshot._fields[1:]]
+                found.append(Snapshot(int(file["epoch"]), values[0].astype(np.float32), *values[1:]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is no snapshot of a run: {error}") from None
+    if not found:
+        raise InputError(f"{folder} holds no snapshots: adapt with --snapshots 0 1 2, and so on")
+    return found
 
 # %% ../nbs/42_evaluation.ipynb #10d4c3d4
 NO_SCORES: dict[str, Any] = dict.fromkeys(SCORES)

@@ -162,7 +162,7 @@ def manifest(
 # %% ../nbs/41_runs.ipynb #4c4dcf4a
 OF_A_RUN = ("config.json", "manifest.json", "history.csv", "results.json", "checkpoint.pt",
             "model.json", "evaluation.json")
-OF_A_RUN_PATTERNS = ("*.safetensors", ".*.part", "tensorboard", "pictures")
+OF_A_RUN_PATTERNS = ("*.safetensors", "snapshot_*.npz", ".*.part", "tensorboard", "pictures")
 
 
 def files_of_a_run(
