@@ -229,6 +229,7 @@ def standalone() -> list[str]:
 # Written so that this line does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|work|tmp|root|Users|mnt|var/folders)/[\w.]")
 NEVER = {".jpg", ".jpeg", ".bmp", ".pth", ".pt", ".ckpt"}  # photographs and weights
+EXAMPLE_LIMIT = 800_000  # bytes of the run that the figures are made from
 
 
 def committed() -> list[Path]:
@@ -285,6 +286,15 @@ def sizes() -> list[str]:
             complaints.append(f"{name}: photographs and weights are never committed")
         elif path.stat().st_size > FILE_LIMIT:
             complaints.append(f"{name} has {path.stat().st_size} bytes, over {FILE_LIMIT}")
+    weights = [path for path in committed() if path.suffix == ".safetensors"]
+    example = ROOT / "data" / "example"
+    complaints += [
+        f"{path.relative_to(ROOT)}: weights are committed in data/example alone"
+        for path in weights if example not in path.parents
+    ]
+    size = sum(path.stat().st_size for path in committed() if example in path.parents)
+    if size > EXAMPLE_LIMIT:
+        complaints.append(f"data/example has {size} bytes, over {EXAMPLE_LIMIT}")
     return complaints
 
 
