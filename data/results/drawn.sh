@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The runs behind drawn/: every row of the ablation on the two drawn places, three seeds, CPU.
 # About a quarter of an hour a seed on one core. Resumable: a cell that is finished is not run again.
-# The recipe's cells of seeds 0 and 1 are from the search, as tried.csv has them: the same values,
-# given as flags of lf2 adapt at revision 6f2c94d. From the repository's root:
+# The recipe was chosen on an earlier arcade (tried.csv); nothing was chosen on this one.
+# From the repository's root:
 #   bash data/results/drawn.sh && cp runs/drawn/{table.csv,table.md,gains.csv,epochs.csv} data/results/drawn/
 set -euo pipefail
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1  # another number adds in another order

@@ -1,6 +1,10 @@
 """Last scores of trial runs, each with the choices in which it differs from LF², as CSV:
 python data/results/tried.py runs/tried/{drawn,photos,weaker} > data/results/tried.csv
 
+The arcade was drawn anew after these trials. "first arcade" is the one of revision 6f2c94d, whose cameras
+differ more; "arcade of like cameras" is drawn by data/results/weaker_cameras.py of revision 96a25be;
+"arcade with weather", of revision ca694e0, has rows of lf2 ablate. The pairs were named so afterwards.
+
 A trial is lf2 adapt with the choices as flags (--labels joint, --labeller dbscan, …), from the source
 runs of drawn.sh and photos.sh, at the revision in its row:
 lf2 adapt --preset drawn --target drawn:arcade --init runs/drawn/seed0/source --clusters 80 \\
