@@ -338,9 +338,10 @@ def plot_confusion(
     there = np.flatnonzero(counts[rows].any(0))
     if not len(there):
         raise InputError("none of the people to show has a pseudo label")
+    largest = np.argsort(-counts[rows][:, there].max(0), kind="stable")[:SHOWN_CLUSTERS]
+    hidden, there = len(there) - len(largest), there[largest]
     main = counts[rows][:, there].argmax(0)  # columns in the order of whom they hold most of
     order = there[np.lexsort((-counts[rows][:, there].max(0), main))]
-    hidden, order = max(0, len(order) - SHOWN_CLUSTERS), order[:SHOWN_CLUSTERS]
     shown = counts[rows][:, order]
     others = np.delete(counts, rows, 0)[:, order].sum(0)
     table = np.vstack([shown, others])

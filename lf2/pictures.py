@@ -126,18 +126,26 @@ def draw_panel(
     axes.set_xlim(first - margin, last + margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(title=panel.title, xlabel="epoch", ylabel=panel.unit)
+    if panel.unit == "number":  # of clusters, say
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def make_panels(
-    count: int,  # side by side
+    count: int,  # up to three side by side; more in rows of two
 ) -> tuple[Figure, list[Axes]]:
     "An empty figure."
-    figure = Figure(figsize=(4.6 * count, 3.8), dpi=100, layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06)
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    columns = count if count < 4 else 2
+    rows = -(-count // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.8 * rows), dpi=100, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06, hspace=0.06)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, list(grid[:count])
 
 # %% ../nbs/50_pictures.ipynb #fcd45cde
 def plot_panels(

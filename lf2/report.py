@@ -171,8 +171,6 @@ def draw_scores(material: Material) -> Figure:
 
 def draw_comparison(material: Material) -> Figure:
     "This run and others, curve by curve."
-    if not material.others:
-        raise InputError("no other run was named: --compare DIR DIR draws runs in one plot")
     histories = {material.folder.name: material.history}
     for folder in map(Path, material.others):
         name = folder.name if folder.name not in histories else str(folder)
@@ -324,7 +322,8 @@ PICTURES: dict[str, Picture] = {
     ),
     "course": Picture(
         "Ten people over the course of adaptation",
-        "Snapshots of their features, embedded together, so that the panels share one plane.",
+        "Snapshots of their features, embedded together, so that the panels share one plane. "
+        "Epoch 0 stands apart where stripes are described: their heads begin with random weights.",
         lambda material: plot_course(read_snapshots(material.folder), seed=material.seed),
     ),
     "film": Picture(
@@ -349,7 +348,8 @@ p { margin: .3rem 0 .6rem; max-width: 45rem; } .note { color: #555; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+th, td:first-child { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; height: auto; }
 @media (max-width: 700px) { .wide img { max-width: none; } .wide img.broad { width: 50rem; } }
 pre { background: #f4f4f4; padding: .7rem; overflow-x: auto; font-size: .8rem; }
@@ -463,6 +463,7 @@ def make_report(
     material = Material(folder, **options)
     output = Path(output or Path(folder, "pictures"))
     output.mkdir(parents=True, exist_ok=True)
+    pictures = [name for name in pictures if name != "comparison" or material.others]
     drawn = {}
     for name in tqdm(pictures, "pictures", leave=False, disable=None):
         drawn[name] = draw_picture(name, PICTURES[name], material, output)
