@@ -29,7 +29,7 @@ from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_sc
 from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, save_pick
 from .evaluation import save_snapshot
 from .features import extract
-from .images import TARGET_AUGMENTATION, Images
+from .images import TARGET_AUGMENTATION, Images, augmented
 from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, agreement, centre_cameras
 from .labels import cross_camera, kmeans, label_quality, minibatch_kmeans, silhouette
 from .losses import smoothed_cross_entropy, softmax_triplet
@@ -273,7 +273,8 @@ def stream_batches(
         for part, stream in enumerate(streams):
             indices, pseudo = stream[iteration]
             generator = torch_generator(config.seed, "augmentation", epoch, part, iteration)
-            found.append((TARGET_AUGMENTATION(images[indices], generator), pseudo))
+            shown = augmented(images, indices, TARGET_AUGMENTATION, generator)
+            found.append((shown, pseudo))
         return found
 
     return batch

@@ -247,8 +247,10 @@ def run_figures(config: FiguresConfig) -> int:
     "`lf2 figures`"
     from lf2.report import make_report
 
-    if config.people < 2:
-        raise InputError(f"--people {config.people}: one person makes no picture; use at least 2")
+    if not 2 <= config.people <= 21:
+        raise InputError(f"--people {config.people}: use 2 to 21, as many as can be told apart")
+    if config.seed < 0:
+        raise InputError(f"--seed {config.seed}: use 0 or more")
     output = Path(config.output) if config.output else None
     if output and output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file: name a folder")
@@ -374,7 +376,7 @@ def show_warning(message, category, filename, lineno, file=None, line=None) -> N
 
 def main(
     words: Sequence[str] | None = None,  # default: those of the process
-) -> int:  # exit code: 0 done, 2 bad input, 130 stopped by Ctrl-C
+) -> int:  # exit code: 0 done, 1 numbers went astray, 2 bad input, 130 Ctrl-C
     "The `lf2` command."
     words = list(sys.argv[1:] if words is None else words)
     if not words or words[0] in ("-h", "--help"):

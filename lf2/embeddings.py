@@ -287,10 +287,10 @@ class Confusion(NamedTuple):
     def text(self) -> str:
         "For a title."
         return (
-            f"{self.people} people, {self.clusters} clusters: a person is in "
-            f"{self.clusters_a_person:.1f} clusters, {100 * self.main_share:.0f} % of the images in "
-            f"the largest;\na cluster holds {self.people_a_cluster:.1f} people; "
-            f"{100 * self.left_out:.0f} % of the images are left out"
+            f"{self.people} people, {self.clusters} clusters, {100 * self.left_out:.0f} % of the "
+            f"images left out\na person is in {self.clusters_a_person:.1f} clusters "
+            f"({100 * self.main_share:.0f} % of the images in the largest), "
+            f"a cluster holds {self.people_a_cluster:.1f} people"
         )
 
 
@@ -365,7 +365,7 @@ def plot_confusion(
     axes.set_yticks(np.arange(-0.5, len(table)), minor=True)
     axes.grid(which="minor", color="0.9", linewidth=0.6)
     axes.tick_params(which="minor", length=0)
-    axes.set_title(numbers.text, fontsize=9)
+    axes.set_title(numbers.text, fontsize=8)
     return figure
 
 # %% ../nbs/54_embeddings.ipynb #83e7ce37

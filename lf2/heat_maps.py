@@ -159,16 +159,16 @@ def show_heat(
     axes: Any,  # to draw on
     image: np.ndarray,  # [3, H, W] uint8
     heat: np.ndarray | None,  # [h, w], of any size; None shows the image alone
-    limit: float,  # of the colour scale
+    limits: tuple[float, float],  # of the colour scale
 ) -> Any:  # for the colour bar
     "An image, or a heat map over its grey version."
     height, width = image.shape[1:]
     box = (0, width, height, 0)
     shown = axes.imshow(image.transpose(1, 2, 0), extent=box)
     if heat is not None:
-        axes.imshow(image.mean(0), cmap="gray", extent=box)
+        axes.imshow(64 + image.mean(0) / 2, cmap="gray", vmin=0, vmax=255, extent=box)
         shown = axes.imshow(
-            heat, cmap=HEAT_COLOURS, alpha=0.65, vmin=0, vmax=limit, extent=box,
+            heat, cmap=HEAT_COLOURS, alpha=0.65, vmin=limits[0], vmax=limits[1], extent=box,
             interpolation="bilinear",
         )
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
@@ -191,13 +191,16 @@ def plot_heat_maps(
     width = left + columns * (wide + 0.12) + right
     height = top + count * (tall + gap) + 0.05
     figure = Figure(figsize=(width, height), dpi=100)
-    limit = max(float(np.nanmax(heat)) for heat in maps.values())
+    limits = (
+        min(float(np.nanmin(heat)) for heat in maps.values()),
+        max(float(np.nanmax(heat)) for heat in maps.values()),
+    )
     for row in range(count):
         for column, name in enumerate(["image", *maps]):
             box = left + column * (wide + 0.12), height - top - row * (tall + gap) - tall
             axes = figure.add_axes((box[0] / width, box[1] / height, wide / width, tall / height))
             heat = maps[name][row] if column else None
-            shown = show_heat(axes, images[row].numpy(), heat, limit)
+            shown = show_heat(axes, images[row].numpy(), heat, limits)
             if row == 0:
                 axes.set_title(name.replace("direct transfer", "direct\ntransfer"), fontsize=9)
             if under and name in under[row]:
@@ -310,6 +313,8 @@ def plot_similarities(
     back, _ = similarity_maps(model, others, images)
     rows = [f"{text}\n" for text in rows] if rows else [""] * len(images)
     labels = [f"{text}cosine {cosine:.2f}" for text, cosine in zip(rows, cosines)]
-    both = torch.cat([images, others], 3)  # side by side, as one picture
-    return plot_heat_maps(both, {"what makes them close": np.concatenate([there, back], 2)}, labels,
-                          "share of the range")
+    gap = torch.full((*images.shape[:3], 2), 255, dtype=torch.uint8)  # white, between the two
+    both = torch.cat([images, gap, others], 3)
+    hole = np.full((*there.shape[:2], 2), np.nan, np.float32)
+    heat = np.concatenate([there, hole, back], 2)
+    return plot_heat_maps(both, {"what makes them close": heat}, labels, "share of the maximum")

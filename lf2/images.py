@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS', 'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb',
            'decode', 'read_image', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'draw_boxes', 'erase',
-           'Draws', 'Augmentation']
+           'Draws', 'Augmentation', 'byte_table', 'one_pass', 'augmented']
 
 # %% ../nbs/05_images.ipynb #4cf75f47
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -250,6 +252,66 @@ class Augmentation:
     ) -> Tensor:  # [B, 3, H, W] float32, normalised
         "Augment a batch."
         return self.apply(images, self.draw(images.shape, generator))
+
+# %% ../nbs/05_images.ipynb #3edba0c3
+@cache
+def byte_table() -> np.ndarray:  # [3, 256] float32
+    "What `normalise` makes of every byte of every channel."
+    every = torch.arange(256).to(torch.uint8).expand(3, 1, 256)
+    return normalise(every)[:, 0].numpy()
+
+
+@cache
+def one_pass() -> Callable[..., None] | None:  # None where numba is missing
+    "The compiled loop: gather, mirror, pad, crop, normalise and erase into `out`."
+    try:
+        import numba
+    except ImportError:
+        return None
+
+    @numba.njit(nogil=True, cache=True)
+    def fill(out, held, chosen, flip, top, left, pad, table, boxes, value):
+        "One image after the other; the arrays are those of `Draws`."
+        count, channels, height, width = out.shape
+        tall, wide = held.shape[2:]
+        for b in range(count):
+            for c in range(channels):
+                levels = table[c]
+                for y in range(height):
+                    row, place = out[b, c, y], y + top[b] - pad
+                    row[:] = levels[0]
+                    if place < 0 or place >= tall:
+                        continue
+                    pixels, shift = held[chosen[b], c, place], left[b] - pad
+                    for x in range(max(0, -shift), min(width, wide - shift)):
+                        row[x] = levels[pixels[wide - 1 - x - shift if flip[b] else x + shift]]
+                first, begin, rows, columns = boxes[b]
+                out[b, c, first : first + rows, begin : begin + columns] = value[c]
+
+    return fill
+
+
+def augmented(
+    images: Images,
+    indices: Tensor,  # [B] positions
+    augmentation: Augmentation,
+    generator: torch.Generator,  # on the CPU
+) -> Tensor:  # [B, 3, H, W] float32, normalised
+    "An augmented batch, as `augmentation(images[indices], generator)` makes it, but in one pass."
+    fill = one_pass()
+    if fill is None:
+        return augmentation(images[indices], generator)
+    held, chosen = images.held, images.positions[indices]
+    if held is None:  # too many to hold: they are read for this batch
+        held, chosen = images[indices], torch.arange(len(indices))
+    shape = torch.Size([len(chosen), *held.shape[1:]])
+    flip, top, left, boxes = augmentation.draw(shape, generator)
+    boxes = torch.zeros(len(chosen), 4, dtype=torch.int64) if boxes is None else boxes
+    out = torch.empty(len(chosen), 3, *(augmentation.crop or shape[2:]))
+    value = np.array(augmentation.erase_value, np.float32)
+    arrays = (x.numpy() for x in (out, held, chosen, flip, top, left))
+    fill(*arrays, augmentation.pad, byte_table(), boxes.numpy(), value)
+    return out
 
 # %% ../nbs/05_images.ipynb #6cfd8434
 SOURCE_AUGMENTATION = Augmentation()

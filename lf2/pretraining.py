@@ -22,7 +22,7 @@ from .configuration import PretrainConfig
 from .datasets import open_dataset
 from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_scores_of
 from .evaluation import save_description, save_pick
-from .images import SOURCE_AUGMENTATION, Images
+from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .records import Dataset, InputError, camera_array, identity_array
 from .runs import Means, Run, best_epoch, load_checkpoint, read_json, require_finite
@@ -86,7 +86,7 @@ def source_batches(
     def batch(epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
         indices, labels = batches[(epoch - 1) * config.iterations + iteration]
         generator = torch_generator(config.seed, "source augmentation", epoch, iteration)
-        return SOURCE_AUGMENTATION(images[indices], generator), labels
+        return augmented(images, indices, SOURCE_AUGMENTATION, generator), labels
 
     return batch
 
@@ -110,7 +110,7 @@ def target_batches(
     def batch(epoch: int, iteration: int) -> Tensor:
         indices = batches[(epoch - 1) * config.iterations + iteration]
         generator = torch_generator(config.seed, "target augmentation", epoch, iteration)
-        return SOURCE_AUGMENTATION(images[indices], generator)
+        return augmented(images, indices, SOURCE_AUGMENTATION, generator)
 
     return batch
 

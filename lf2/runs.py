@@ -81,12 +81,17 @@ def history_text(
 def read_history(
     path: Path | str,  # history.csv
 ) -> list[dict[str, float | None]]:  # None where a cell is empty
-    "The history as numbers."
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {name: float(cell) if cell else None for name, cell in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    "The history as numbers. `InputError` for a file that is not there or holds none."
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {name: float(cell) if cell else None for name, cell in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}: is it the folder of a run?") from None
+    except (ValueError, TypeError, UnicodeDecodeError):
+        raise InputError(f"{path} is no history of a run: numbers under names were expected") from None
 
 # %% ../nbs/41_runs.ipynb #e7acf8ce
 PACKAGES = ("lf2", "torch", "torchvision", "numpy", "faiss-cpu", "faiss-gpu-cu12", "scikit-learn",
