@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .backbones import GroupBatchNorm, channels_of, with_group_batch_norm
 from .records import InputError
@@ -102,11 +103,13 @@ class Gate(nn.Module):
         average: Tensor,  # [B, C]
         maximum: Tensor,  # [B, C]
     ) -> Tensor:  # [B, C, 1, 1]
-        average, maximum = average[..., None, None], maximum[..., None, None]
-        attention = self.mlp(average) + self.mlp(maximum)
+        pooled, both = average + maximum, torch.cat([average, maximum])
+        # as products: oneDNN takes four times as long for 1×1 convolutions of 1×1 maps
+        inner, outer = self.mlp[0].weight.flatten(1), self.mlp[2].weight.flatten(1)
+        attention = sum(F.linear(F.relu(F.linear(both, inner)), outer).chunk(2))
         if self.kind == "slides":
-            return torch.sigmoid(attention * (average + maximum))
-        return torch.sigmoid(attention) * (average + maximum)
+            return torch.sigmoid(attention * pooled)[..., None, None]
+        return (torch.sigmoid(attention) * pooled)[..., None, None]
 
 # %% ../nbs/11_parts.ipynb #f98d8bb4
 class PartOutputs(NamedTuple):
