@@ -80,6 +80,8 @@ class BenchConfig:
     runs: int = 5  # of each way, after one to warm up; fewer where a way takes minutes
     threads: int = 1  # of torch and faiss
     json: str | None = None  # file to write every time to
+    growth: str | None = None  # CSV file: measure growing inputs instead, and write them there
+    budget: float = 60.0  # seconds that a growing input may take; beyond it is extrapolated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,12 +280,17 @@ def run_figures(config: FiguresConfig) -> int:
 # %% ../nbs/60_cli.ipynb #af369796
 def run_bench(config: BenchConfig) -> int:
     "`lf2 bench`"
-    from lf2.benchmarks import HEADER, run_races
+    from lf2.benchmarks import HEADER, run_growth, run_races
     from lf2.runs import git_revision, source_folder, write_json
 
     output = Path(config.json) if config.json else None
     if output:
         require_parent(output, "--json")
+    if config.growth:
+        require_parent(Path(config.growth), "--growth")
+        run_growth(Path(config.growth), config.budget, config.threads)
+        print(f"written to {config.growth}")
+        return 0
     found = []
     for race in run_races(config.parts, config.size, config.runs, config.threads):
         if not found:

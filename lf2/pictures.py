@@ -128,7 +128,7 @@ def draw_panel(
     axes.set(title=panel.title, xlabel="epoch", ylabel=panel.unit)
     if panel.unit == "number":  # of clusters, say
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
+        axes.set_ylim(0, max(1.0, 1.08 * axes.dataLim.y1))
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

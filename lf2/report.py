@@ -163,7 +163,7 @@ class Material:
     def names(self) -> list[str]:
         "What stands beside them."
         if self.stage.split is None:
-            return [Path(self.crop_images.paths[i]).stem[-14:] for i in self.looked_at]
+            return [Path(self.crop_images.paths[i]).stem[-11:] for i in self.looked_at]
         where = [(self.split.identities[i], self.split.cameras[i]) for i in self.looked_at]
         return [f"person {person}\ncamera {camera}" for person, camera in where]
 
