@@ -123,6 +123,10 @@ class AdaptConfig(StageConfig):
             raise InputError(f"--ema {self.ema}: the teacher would never move; use less than 1")
         if not 0 < self.radius < 1:
             raise InputError(f"--radius {self.radius}: a Jaccard distance lies between 0 and 1")
+        if self.labeller != "dbscan" and self.radius != AdaptConfig.radius:
+            raise InputError(
+                f"--radius {self.radius}: only --labeller dbscan reads it; leave it out, or use dbscan"
+            )
         complete = self._with_defaults()
         complete._check_contradictions()
         clusters = complete.clusters
