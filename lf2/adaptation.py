@@ -211,7 +211,7 @@ def released_call(
 
 
 LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = {
-    "kmeans": lambda config, part: kmeans,
+    "kmeans": lambda config, part: partial(kmeans, sample=config.cluster_sample),
     "minibatch": released_call,
     "dbscan": lambda config, part: partial(dbscan, radius=config.radius),
 }

@@ -110,6 +110,7 @@ class AdaptConfig(StageConfig):
     camera_positives: bool = True  # draw positives from other cameras where camera ids are known
     balance_cameras: bool = False  # and the images of a person from as many cameras as there are
     singletons: Literal["skip", "repeat"] = "skip"  # clusters of one image: leave out, or repeat it
+    cluster_sample: int = 0  # images that k-means finds its centres from; 0: all
     snapshots: tuple[int, ...] = ()  # epochs at which ten test people's features are kept; 0: before
     dry_run: bool = False  # check everything, estimate time and memory, train nothing
 
@@ -117,7 +118,8 @@ class AdaptConfig(StageConfig):
         "Complete and free of contradictions; else an `InputError` that names the flags."
         self._check_shared()
         self._require(
-            global_weight=0, triplet_weight=0, part_weight=0, fusion_weight=0, ema=0, ema_share=0
+            global_weight=0, triplet_weight=0, part_weight=0, fusion_weight=0, ema=0, ema_share=0,
+            cluster_sample=0,
         )
         if self.ema >= 1:
             raise InputError(f"--ema {self.ema}: the teacher would never move; use less than 1")
@@ -183,6 +185,13 @@ class AdaptConfig(StageConfig):
         beyond = [epoch for epoch in self.snapshots if not 0 <= epoch <= self.epochs]
         if beyond:
             raise InputError(f"--snapshots {beyond[0]}: the epochs are 0 to {self.epochs}")
+        if self.cluster_sample and self.labeller != "kmeans":
+            raise InputError(f"--cluster-sample {self.cluster_sample}: only --labeller kmeans reads it")
+        if self.cluster_sample and self.cluster_sample < max(self.clusters):
+            raise InputError(
+                f"--cluster-sample {self.cluster_sample}: {max(self.clusters)} clusters need as many "
+                "images at least"
+            )
         if self.ema_share > 1:
             raise InputError(f"--ema-share {self.ema_share}: a share of the run is at most 1")
         if len(self.clusters) not in (1, self.streams):
