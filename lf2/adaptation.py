@@ -385,8 +385,7 @@ class Adaptation:
         split = self.split
         people = pick_people(split.identities, split.cameras, 10)
         chosen = np.flatnonzero(np.isin(split.identities, people))
-        images = Images([split.records[i] for i in chosen], self.height, self.width)
-        features = extract(self.model.describe, images, device=self.device)
+        features = extract(self.model.describe, split.images[chosen], device=self.device)
         labels = split.identities[chosen], split.cameras[chosen]
         save_snapshot(folder, Snapshot(epoch, features, *labels))
 

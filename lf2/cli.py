@@ -6,10 +6,11 @@
 __all__ = ['Pick', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'ExtractConfig', 'FiguresConfig', 'BenchConfig',
            'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse', 'score_rows',
            'pick_rows', 'run_pretrain', 'run_adapt', 'run_evaluate', 'require_parent', 'run_extract', 'run_figures',
-           'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate', 'usage', 'show_warning',
-           'main']
+           'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory',
+           'usage', 'show_warning', 'main']
 
 # %% ../nbs/60_cli.ipynb #f8a39eaf
+import ctypes
 import dataclasses
 import sys
 import warnings
@@ -76,7 +77,7 @@ class BenchConfig:
     parts: tuple[str, ...] = (  # which
         "scoring", "re-ranking", "clustering", "loading", "extraction", "step", "recipe"
     )
-    size: Literal["quick", "market"] = "quick"  # market: Market-1501's, about half an hour
+    size: Literal["quick", "market"] = "quick"  # market: Market-1501's, a quarter of an hour
     runs: int = 5  # of each way, after one to warm up; fewer where a way takes minutes
     threads: int = 1  # of torch and faiss
     json: str | None = None  # file to write every time to
@@ -298,8 +299,10 @@ def run_bench(config: BenchConfig) -> int:
         print(race.row, flush=True)
         found.append(race.plain)
     if output:
-        where = {"threads": config.threads, "git_revision": git_revision(source_folder())}
-        write_json(output, {"size": config.size, **where, "races": found})
+        asked = {"parts": list(config.parts), "size": config.size, "runs": config.runs}
+        where = {"device": f"cpu ({config.threads} threads)"}
+        where["git_revision"] = git_revision(source_folder())
+        write_json(output, {**asked, **where, "races": found})
         print(f"written to {output}")
     return 0
 
@@ -388,6 +391,17 @@ def run_ablate(config: AblateConfig) -> int:
     print(f"table.csv, table.md and curves.png lie in {config.output}.")
     return 0
 
+# %% ../nbs/60_cli.ipynb #8f10e04d
+def keep_freed_memory() -> bool:  # whether the C library could be told
+    "Let malloc keep freed memory for the next step. The process then stays as large as it once was."
+    M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return False
+    wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1, M_TOP_PAD: 64 << 20}
+    return all([mallopt(name, value) == 1 for name, value in wanted.items()])
+
 # %% ../nbs/60_cli.ipynb #eaf2e4fd
 TRAINING = ("demo", "pretrain", "adapt", "ablate", "bench")  # take the same memory again and again
 COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
@@ -437,8 +451,6 @@ def main(
             warnings.showwarning = show_warning
             parsed = parse(command, config, flags)
             if command in TRAINING:
-                from lf2.runs import keep_freed_memory
-
                 keep_freed_memory()
             return function(parsed)
     except InputError as error:

@@ -12,7 +12,7 @@ __all__ = ['METHODS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'checked_f
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
@@ -110,16 +110,15 @@ def draw_points(
     cameras: np.ndarray,  # [N]
     title: str,
     size: float = 26,  # of a marker, points²
-) -> list[Any]:  # what was drawn, in the order of `groups_of`
+) -> None:
     "People by colour, filling and number, cameras by marker."
-    drawn = []
-    for place, person, chosen, marker in groups_of(identities, cameras):
+    for place, chosen, marker in groups_of(identities, cameras):
         colour = PEOPLE_COLOURS[place % len(PEOPLE_COLOURS)]
         inside = FILLINGS[place // len(PEOPLE_COLOURS) % len(FILLINGS)]
-        drawn.append(axes.scatter(
+        axes.scatter(
             *points[chosen].T, s=size, marker=marker, facecolors=[(colour, inside)],
             edgecolors=colour, linewidths=0.9,
-        ))
+        )
     for person in np.unique(identities):
         axes.text(
             *middle_point(points[identities == person]), str(person), fontsize=7, ha="center", va="center",
@@ -127,7 +126,6 @@ def draw_points(
         )
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
-    return drawn
 
 
 def middle_point(
@@ -141,13 +139,13 @@ def middle_point(
 def groups_of(
     identities: np.ndarray,  # [N]
     cameras: np.ndarray,  # [N]
-) -> list[tuple[int, int, np.ndarray, str]]:  # place of a person, identity, positions, marker
+) -> list[tuple[int, np.ndarray, str]]:  # place of a person, positions, marker
     "One person before one camera each."
     seen, found = np.unique(cameras).tolist(), []
     for place, person in enumerate(np.unique(identities).tolist()):
         for camera in np.unique(cameras[identities == person]).tolist():
             chosen = np.flatnonzero((identities == person) & (cameras == camera))
-            found.append((place, person, chosen, MARKERS[seen.index(camera) % len(MARKERS)]))
+            found.append((place, chosen, MARKERS[seen.index(camera) % len(MARKERS)]))
     return found
 
 
@@ -252,21 +250,20 @@ def animate_course(
     points = embed_together(snapshots, method, seed)
     figure = Figure(figsize=(4.2, 4.4), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
-    axes, first = figure.subplots(), snapshots[0]
+    axes, first, limits = figure.subplots(), snapshots[0], frame_of(points)
     ways = [(i, 0.0) for i in range(len(snapshots)) for _ in range(pause)]
     ways += [(i, step / between) for i in range(len(snapshots) - 1) for step in range(1, between)]
     ways = sorted(ways)
 
-    def draw(way: tuple[int, float]) -> list[Any]:
+    def draw(way: tuple[int, float]) -> None:
         place, share = way
         flat = points[place]
         if share:
             flat = (1 - share) * flat + share * points[place + 1]
         axes.clear()
         words = f"epoch {snapshots[place].epoch}" + (f" → {snapshots[place + 1].epoch}" if share else "")
-        drawn = draw_points(axes, flat, first.identities, first.cameras, words)
-        axes.set(**frame_of(points))
-        return drawn
+        draw_points(axes, flat, first.identities, first.cameras, words)
+        axes.set(**limits)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "course.gif")

@@ -127,6 +127,11 @@ class TestSplit:
         "Identities and cameras of queries and gallery, and each query's own file."
         return (*self.halves(self.identities), *self.halves(self.cameras), self.own)
 
+    @property
+    def protocol(self) -> Protocol:
+        "Which gallery images are right, and which are ignored, for each query."
+        return Protocol(*self.labels)
+
     def halves(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         "Of the queries and of the gallery."
         return values[: self.queries], values[self.queries :]
@@ -146,7 +151,7 @@ class TestSplit:
         features: np.ndarray,  # [Q + G, C] descriptors of `images`
     ) -> np.ndarray:  # [Q] average precision, NaN for a query without a true match
         "Average precision of each query: their mean is mAP, their spread its uncertainty."
-        hits = find_hits(feature_slices(*self.halves(features)), Protocol(*self.labels))
+        hits = find_hits(feature_slices(*self.halves(features)), self.protocol)
         return np.array([average_precision(ranks) if len(ranks) else np.nan for ranks in hits])
 
 # %% ../nbs/42_evaluation.ipynb #b8871134

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RELEASED_INIT_SIZE', 'Labeller', 'Clusters', 'import_faiss', 'nearest_centre', 'cluster_means', 'fill_empty',
-           'checked_features', 'kmeans', 'kmeans_by_sample', 'minibatch_kmeans', 'label_quality', 'centre_cameras',
-           'silhouette', 'agreement', 'cross_camera']
+           'checked_features', 'kmeans', 'minibatch_kmeans', 'label_quality', 'centre_cameras', 'silhouette',
+           'agreement', 'cross_camera']
 
 # %% ../nbs/21_labels.ipynb #984e8268
 from collections.abc import Callable
@@ -103,33 +103,26 @@ def kmeans(
 ) -> Clusters:  # no cluster is empty; the centres are the means of their images
     "Full k-means (Lloyd); InputError if there are fewer images than clusters."
     features = checked_features(features, clusters)
+    seen = features
     if 0 < sample < len(features):
-        return kmeans_by_sample(features, clusters, seed, iterations, sample)
-    start = numpy_generator(seed, "kmeans").choice(len(features), clusters, replace=False)
-    centres, labels = features[start], None
+        if sample < clusters:
+            raise InputError(
+                f"--cluster-sample {sample}: {clusters} clusters need as many images at least"
+            )
+        lot = numpy_generator(seed, "kmeans sample").choice(len(features), sample, replace=False)
+        seen = features[np.sort(lot)]
+    start = numpy_generator(seed, "kmeans").choice(len(seen), clusters, replace=False)
+    centres, labels = seen[start], None
     for _ in range(max(iterations, 1)):
         previous = labels
-        labels = fill_empty(*nearest_centre(features, centres), clusters)
+        labels = fill_empty(*nearest_centre(seen, centres), clusters)
         if previous is not None and np.array_equal(labels, previous):
             break
+        centres = cluster_means(seen, labels, clusters)
+    if seen is not features:
+        labels = fill_empty(*nearest_centre(features, centres), clusters)
         centres = cluster_means(features, labels, clusters)
     return Clusters(labels, centres)
-
-
-def kmeans_by_sample(
-    features: np.ndarray,  # [N, C] float32
-    clusters: int,  # M
-    seed: int,  # of this epoch and part
-    iterations: int,  # rounds at most
-    sample: int,  # images that the rounds see, at least M and below N
-) -> Clusters:  # no cluster is empty; the centres are the means of their images
-    "Rounds on some images, and one assignment of all, which faiss makes slice by slice."
-    if sample < clusters:
-        raise InputError(f"--cluster-sample {sample}: {clusters} clusters need as many images at least")
-    lot = numpy_generator(seed, "kmeans sample").choice(len(features), sample, replace=False)
-    centres = kmeans(features[np.sort(lot)], clusters, seed, iterations).centres
-    labels = fill_empty(*nearest_centre(features, centres), clusters)
-    return Clusters(labels, cluster_means(features, labels, clusters))
 
 # %% ../nbs/21_labels.ipynb #638bc5dd
 RELEASED_INIT_SIZE = {"global": 1500, "part": 900}  # images that the starts are chosen from

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'WORDS', 'MARKED', 'UNDATED',
-           'PICK_MARKS', 'RUN_PANELS', 'curve', 'columns_of', 'split_column', 'words_for', 'Panel', 'style_of',
-           'draw_panel', 'make_panels', 'plot_panels', 'add_legends', 'save_figure', 'encode', 'plot_losses', 'Mark',
-           'draw_picks', 'draw_direct_transfer', 'plot_scores', 'plot_labels', 'plot_runs']
+           'PICK_MARKS', 'RUN_PANELS', 'curve', 'columns_of', 'split_column', 'part_names', 'words_for', 'Panel',
+           'style_of', 'draw_panel', 'make_panels', 'plot_panels', 'add_legends', 'save_figure', 'encode',
+           'plot_losses', 'Mark', 'draw_picks', 'draw_direct_transfer', 'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../nbs/50_pictures.ipynb #a12beca4
 import io
@@ -70,14 +70,20 @@ def split_column(
     return name, None if number is None else int(number)
 
 
+def part_names(
+    parts: int,  # K
+) -> list[str]:  # [K]
+    "The stripes, from the top."
+    return ["upper", "lower"] if parts == 2 else [f"stripe {j}" for j in range(1, parts + 1)]
+
+
 def words_for(
     column: str,  # of the history
     parts: int,  # K, number of stripes
 ) -> str:
     "A column's name for a legend."
     name, part = split_column(column)
-    places = {0: "whole"} | ({1: "upper", 2: "lower"} if parts == 2 else {})
-    place = "" if part is None else ", " + places.get(part, f"stripe {part}")
+    place = "" if part is None else ", " + ["whole", *part_names(parts)][part]
     return WORDS.get(name, name.replace("_", " ")) + place
 
 # %% ../nbs/50_pictures.ipynb #427b7f2d
@@ -336,10 +342,8 @@ def plot_runs(
         raise InputError("the histories have nothing to compare: give the history.csv of runs")
     figure, several = make_panels(len(panels))
     for axes, panel in zip(several, panels):
-        (column,) = panel.columns
         for place, (name, history) in enumerate(histories.items()):
-            own = Panel(panel.title, panel.unit, [column], panel.scale)
-            draw_panel(axes, history, own)
+            draw_panel(axes, history, panel)
             line = axes.lines[-1]
             line.set(color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)])
             line.set(linestyle="-" if place < len(COLOURS) else "--", label=name)

@@ -254,7 +254,7 @@ def compare_queries(
     "Some queries of a test split, before and after adaptation."
     paths = [record.path for record in split.records]
     lists = [
-        rank_paths(*split.halves(features), Protocol(*split.labels), paths[split.queries :],
+        rank_paths(*split.halves(features), split.protocol, paths[split.queries :],
                    queries, top, keep_ignored)
         for features in (before, after)
     ]
@@ -269,7 +269,7 @@ def compare_lists(
     **options: Any,  # for `compare_queries`
 ) -> Figure:
     "Best, typical and worst queries of a test split, before and after adaptation."
-    hits = find_hits(feature_slices(*split.halves(after)), Protocol(*split.labels))
+    hits = find_hits(feature_slices(*split.halves(after)), split.protocol)
     chosen = pick_queries(hits, each)
     queries = [query for several in chosen.values() for query in several]
     titles = [f"{kind} after adaptation" for kind, several in chosen.items() for _ in several]

@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['PACKAGES', 'OF_A_RUN', 'OF_A_RUN_PATTERNS', 'SCORES', 'written_whole', 'write_json', 'read_json', 'history_text',
-           'read_history', 'keep_freed_memory', 'installed', 'git_revision', 'describe_device', 'source_folder',
-           'manifest', 'files_of_a_run', 'foreign_file', 'delete_run', 'Run', 'save_checkpoint', 'load_checkpoint',
-           'best_epoch', 'scores_of', 'Means', 'require_finite', 'tensorboard_writer']
+           'read_history', 'installed', 'git_revision', 'describe_device', 'source_folder', 'manifest',
+           'files_of_a_run', 'foreign_file', 'delete_run', 'Run', 'save_checkpoint', 'load_checkpoint', 'best_epoch',
+           'scores_of', 'Means', 'require_finite', 'tensorboard_writer']
 
 # %% ../nbs/41_runs.ipynb #f9e35cda
 import csv
-import ctypes
 import io
 import json
 import os
@@ -92,17 +91,6 @@ def read_history(
         raise InputError(f"{path}: {error.strerror}: is it the folder of a run?") from None
     except (ValueError, TypeError, UnicodeDecodeError):
         raise InputError(f"{path} is no history of a run: numbers under names were expected") from None
-
-# %% ../nbs/41_runs.ipynb #c47c4bad
-def keep_freed_memory() -> bool:  # whether the C library could be told
-    "Let malloc keep freed memory for the next step. The process then stays as large as it once was."
-    M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not glibc
-        return False
-    wanted = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1, M_TOP_PAD: 64 << 20}
-    return all([mallopt(name, value) == 1 for name, value in wanted.items()])
 
 # %% ../nbs/41_runs.ipynb #e7acf8ce
 PACKAGES = ("lf2", "torch", "torchvision", "numpy", "faiss-cpu", "faiss-gpu-cu12", "scikit-learn",
