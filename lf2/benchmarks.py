@@ -4,19 +4,23 @@
 
 # %% auto #0
 __all__ = ['HEADER', 'SIZES', 'GROWTHS', 'GROWTH_SIZES', 'RACES', 'Race', 'in_turn', 'peak_memory', 'megabytes', 'Network',
-           'Size', 'made_up_people', 'plain_scores', 'race_scoring', 'race_reranking', 'race_clustering', 'usual_chain',
-           'race_loading', 'race_extraction', 'race_step', 'race_one_step', 'race_recipe', 'Grown', 'people_to_grow',
-           'grow_scoring', 'grow_reranking', 'grow_clustering', 'grow_extraction', 'slope', 'grow', 'on_threads',
-           'run_races', 'run_growth']
+           'Size', 'made_up_people', 'plain_scores', 'race_scoring', 'plain_rerank', 'race_reranking',
+           'race_clustering', 'usual_chain', 'race_loading', 'race_extraction', 'compiled', 'race_options', 'race_step',
+           'step_at_once', 'race_one_step', 'race_recipe', 'Grown', 'people_to_grow', 'grow_scoring', 'grow_reranking',
+           'grow_clustering', 'sampled_kmeans', 'grow_extraction', 'slope', 'grow', 'on_threads', 'run_races',
+           'run_growth']
 
 # %% ../nbs/56_benchmarks.ipynb #10c5cc14
+import copy
 import csv
 import ctypes
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,18 +31,18 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
-from .adaptation import adapt, adapt_step, make_optimiser, signals_of
+from .adaptation import StreamLoss, adapt, adapt_step, make_optimiser, signals_of
 from .configuration import AdaptConfig, PretrainConfig, preset_config
 from .drawn import DOMAINS, draw_shots, plan_shots
-from .features import extract
+from .features import computing_in, extract
 from .images import IMAGENET_DEVIATION, IMAGENET_MEAN, TARGET_AUGMENTATION, Images, augmented
 from .images import normalise
-from .labels import RELEASED_INIT_SIZE, import_faiss, kmeans, minibatch_kmeans
+from .labels import RELEASED_INIT_SIZE, Clusters, import_faiss, kmeans, minibatch_kmeans
 from .metrics import score
 from .model import LF2
 from .pretraining import pretrain
 from .records import InputError
-from .rerank import rerank, rerank_dense
+from .rerank import rerank, rerank_dense, rerank_seconds
 from .runs import read_history
 from .seeds import numpy_generator, seeded, torch_generator
 from .source import SourceNet
@@ -171,10 +175,12 @@ def made_up_people(
 def plain_scores(
     query: np.ndarray,  # [Q, C]
     gallery: np.ndarray,  # [G, C]
-    labels: tuple[np.ndarray, ...],  # identities and cameras of queries and gallery
+    who: np.ndarray,  # [Q] identities
+    whom: np.ndarray,  # [G]
+    where: np.ndarray,  # [Q] cameras
+    there: np.ndarray,  # [G]
 ) -> float:  # mAP
     "The whole distance matrix, and an argsort a query."
-    who, whom, where, there = labels
     distances = -2 * query @ gallery.T + (gallery**2).sum(1)
     precisions = []
     for row, identity, camera in zip(distances, who, where):
@@ -205,28 +211,37 @@ def race_scoring(size: Size, runs: int) -> Iterator[Race]:
 
     note = megabytes(peak_memory(ours))
     yield Race("scoring", "score", "the bare matrix product", *in_turn(ours, product, runs), 1.3, note)
-    plain = in_turn(ours, lambda: plain_scores(query, gallery, labels), min(runs, 3))
+    plain = in_turn(ours, lambda: plain_scores(query, gallery, *labels), min(runs, 3))
     yield Race("scoring", "score", "whole matrix, an argsort a query", *plain, None)
 
 # %% ../nbs/56_benchmarks.ipynb #2a68d673
+def plain_rerank(
+    query: np.ndarray,  # [Q, C]
+    gallery: np.ndarray,  # [G, C]
+) -> np.ndarray:  # [Q, G]
+    "The published formula on whole matrices."
+    def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(((one**2).sum(1)[:, None] + (other**2).sum(1)) - 2 * one @ other.T, 0))
+
+    pairs = (query, gallery), (query, query), (gallery, gallery)
+    return rerank_dense(*(distances(*pair) for pair in pairs))
+
+
 def race_reranking(size: Size, runs: int) -> Iterator[Race]:
     "Against exact nearest-neighbour search, and against the dense formula."
     features, _ = made_up_people(size.queries + size.gallery, size.people, size.channels, 3.0)
     query, gallery = np.split(features, [size.queries])
     faiss = import_faiss()
-    note = megabytes(peak_memory(lambda: rerank(query, gallery)))
+    guess = rerank_seconds(query, gallery)
+    note = f"{megabytes(peak_memory(lambda: rerank(query, gallery)))}, estimated {guess:.1f} s"
     times = in_turn(lambda: rerank(query, gallery), lambda: faiss.knn(features, features, 21), runs)
     yield Race("re-ranking", f"rerank, {len(features):,} images",
                "exact 21 nearest neighbours by faiss", *times, 2.0, note)
     few = features[: size.dense]
     query, gallery = np.split(few, [size.dense // 6])
 
-    def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(((one**2).sum(1)[:, None] + (other**2).sum(1)) - 2 * one @ other.T, 0))
-
     def dense() -> np.ndarray:
-        return rerank_dense(*(distances(*pair) for pair in (
-            (query, gallery), (query, query), (gallery, gallery))))
+        return plain_rerank(query, gallery)
 
     apart = np.abs(dense() - rerank(query, gallery)).max()
     yield Race("re-ranking", f"rerank, {len(few):,} images", "the dense formula",
@@ -319,11 +334,73 @@ def race_extraction(size: Size, runs: int) -> Iterator[Race]:
                *times, 1 / 0.95)
 
 
+def compiled(
+    module: torch.nn.Module,  # in eval mode
+    example: Tensor,  # an input, which compiles it
+) -> torch.nn.Module | None:  # None where there is no compiler
+    "By `torch.compile`, ready to run."
+    found = torch.compile(module)
+    try:
+        with torch.inference_mode():
+            found(example)
+    except Exception as error:  # of a dozen kinds, all meaning that it cannot be had here
+        warnings.warn(f"torch.compile: {str(error).splitlines()[0]}")
+        return None
+    return found
+
+
+def race_options(size: Size, runs: int) -> Iterator[Race]:
+    "What torch offers beside plain float32: each against that, on the backbone alone."
+    backbone, height, width, batch = size.network
+    with seeded(0, "network"):
+        network = SourceNet(backbone, 10).eval().backbone
+    images = torch.randn(batch, 3, height, width, generator=torch_generator(0, "images"))
+    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    turned = images.to(memory_format=torch.channels_last)
+    fast = compiled(network, images)
+
+    def run(function: torch.nn.Module, images: Tensor, precision: str = "float32") -> Tensor:
+        with torch.inference_mode(), computing_in(precision, "cpu"):
+            return function(images).float().flatten(1)
+
+    plain = run(network, images)
+    ways = {"channels last": lambda: run(last, turned)}
+    if fast is not None:
+        ways["torch.compile"] = lambda: run(fast, images)
+    ways |= {name: partial(run, network, images, name) for name in ("bfloat16", "float16")}
+    for name, way in ways.items():
+        off = 1 - torch.cosine_similarity(way(), plain).min().item()
+        yield Race("options", f"{name}, forward, {backbone}", "plain float32",
+                   *in_turn(way, lambda: run(network, images), runs), None,
+                   f"largest 1 − cosine to float32 {off:.0e}")
+    with seeded(0, "network"):
+        model = LF2(backbone, size.people)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    for weight in weights:
+        weight.grad = torch.full_like(weight, 1e-3)
+    fused, usual = (torch.optim.Adam(weights, 1e-6, weight_decay=5e-4, fused=way) for way in (True, False))
+    yield Race("options", f"fused Adam, a step, {backbone}", "Adam as it is",
+               *in_turn(fused.step, usual.step, runs), None)
+
+
 def race_step(size: Size, runs: int) -> Iterator[Race]:
     "A step of LF² as released against the bare passes of its backbones, network by network."
     yield race_one_step(size.network, size.people, runs)
     for network in size.larger:
         yield race_one_step(network, size.people, min(runs, 3))
+
+
+def step_at_once(
+    model: LF2,
+    streams: list[tuple[Tensor, Tensor]],  # images [B, 3, H, W] and labels [B] of each
+    losses: tuple[StreamLoss, ...],  # one a stream
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    "A step as one writes it first: the losses of all streams summed, and one way back."
+    optimiser.zero_grad(set_to_none=True)
+    sum(loss(model(images), labels)[0] for (images, labels), loss in zip(streams, losses)).backward()
+    optimiser.step()
+    model.update_teacher(0.999)
 
 
 def race_one_step(network: Network, people: int, runs: int) -> Race:
@@ -349,8 +426,14 @@ def race_one_step(network: Network, people: int, runs: int) -> Race:
     def ours() -> None:
         adapt_step(model, streams, losses, optimiser, Tensor.backward)
 
+    def at_once() -> None:
+        step_at_once(model, streams, losses, optimiser)
+
+    ours()  # the optimiser's state comes with the first step
+    one, three = (megabytes(peak_memory(way)).partition(" beyond")[0] for way in (ours, at_once))
     return Race("step", f"adapt_step, {backbone} {height} × {width}",
-                "3 backbone passes and back, 3 forward", *in_turn(ours, bare, runs), 1 / 0.95)
+                "3 backbone passes and back, 3 forward", *in_turn(ours, bare, runs), 1 / 0.95,
+                f"{one} beyond model and input, {three} with one way back for all streams")
 
 # %% ../nbs/56_benchmarks.ipynb #4adc6222
 def race_recipe(size: Size, runs: int, epochs: int = 4, **smaller: Any) -> Iterator[Race]:
@@ -392,25 +475,30 @@ def people_to_grow(
     return made_up_people(images, max(2, images // 20), 256, 3.0)
 
 
-def grow_scoring(images: int) -> Callable[[], Any]:
+def grow_scoring(images: int, score: Callable[..., Any] = score) -> Callable[[], Any]:
     "A call that scores a tenth of the images against the others."
     features, identities = people_to_grow(images)
     cameras = numpy_generator(0, "growth").integers(0, 6, images)
-    halves = (np.split(values, [images // 10]) for values in (features, identities + 1, cameras))
-    arguments = [part for pair in halves for part in pair]
-    return lambda: score(*arguments)
+    query, gallery = np.split(features, [images // 10])
+    labels = [half for x in (identities + 1, cameras) for half in np.split(x, [images // 10])]
+    return lambda: score(query, gallery, *labels)
 
 
-def grow_reranking(images: int) -> Callable[[], Any]:
+def grow_reranking(images: int, rerank: Callable[..., Any] = rerank) -> Callable[[], Any]:
     "A call that re-ranks them."
     query, gallery = np.split(people_to_grow(images)[0], [images // 10])
     return lambda: rerank(query, gallery)
 
 
-def grow_clustering(images: int) -> Callable[[], Any]:
+def grow_clustering(images: int, cluster: Callable[..., Any] = kmeans) -> Callable[[], Any]:
     "A call that clusters them, a cluster a person."
     features, _ = people_to_grow(images)
-    return lambda: kmeans(features, max(2, images // 20), 0)
+    return lambda: cluster(features, max(2, images // 20), 0)
+
+
+def sampled_kmeans(features: np.ndarray, clusters: int, seed: int) -> Clusters:
+    "Centres from two images a cluster, and 20,000 at least, so that a larger set still costs less."
+    return kmeans(features, clusters, seed, sample=max(20_000, 2 * clusters))
 
 
 def grow_extraction(images: int) -> Callable[[], Any]:
@@ -423,7 +511,11 @@ def grow_extraction(images: int) -> Callable[[], Any]:
 
 GROWTHS: dict[str, Callable[[int], Callable[[], Any]]] = {  # from a size to the call to measure
     "scoring": grow_scoring, "re-ranking": grow_reranking, "clustering": grow_clustering,
+    "clustering, from a sample": partial(grow_clustering, cluster=sampled_kmeans),
     "extraction": grow_extraction,
+    "scoring, whole matrix": partial(grow_scoring, score=plain_scores),
+    "re-ranking, dense": partial(grow_reranking, rerank=plain_rerank),
+    "clustering, released call": partial(grow_clustering, cluster=minibatch_kmeans),
 }
 GROWTH_SIZES = tuple(round(10 ** (3 + step / 2)) for step in range(7))  # 10³ to 10⁶
 
@@ -470,7 +562,8 @@ def grow(
 # %% ../nbs/56_benchmarks.ipynb #ab31eea3
 RACES: dict[str, Callable[..., Iterator[Race]]] = {
     "scoring": race_scoring, "re-ranking": race_reranking, "clustering": race_clustering,
-    "loading": race_loading, "extraction": race_extraction, "step": race_step, "recipe": race_recipe,
+    "loading": race_loading, "extraction": race_extraction, "step": race_step,
+    "options": race_options, "recipe": race_recipe,
 }
 
 

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS', 'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb',
-           'decode', 'read_image', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'draw_boxes', 'erase',
-           'Draws', 'Augmentation', 'byte_table', 'one_pass', 'augmented']
+           'decode', 'read_image', 'scratch_array', 'roomy_array', 'Images', 'normalise', 'flip_and_crop',
+           'first_fitting', 'draw_boxes', 'erase', 'Draws', 'Augmentation', 'byte_table', 'one_pass', 'augmented']
 
 # %% ../nbs/05_images.ipynb #4cf75f47
 import os
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,6 +74,38 @@ def read_image(
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 # %% ../nbs/05_images.ipynb #41a3221a
+def scratch_array(
+    shape: tuple[int, ...],
+    dtype: type | np.dtype,
+    folder: str | os.PathLike,  # on a disk with room
+) -> np.memmap:  # zeros
+    "An array in a nameless file. `InputError` where the disk has no room for it."
+    room = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, room)
+            return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        raise InputError(
+            f"{room / 1e9:.1f} GB of scratch space in {folder}: {error.strerror}; make room there, "
+            "or raise --memory"
+        ) from None
+
+
+def roomy_array(
+    shape: tuple[int, ...],
+    dtype: type | np.dtype,
+    memory: float,  # bytes that it may take there
+    scratch: str | os.PathLike | None,  # folder for what is larger; None: memory takes it all
+) -> np.ndarray:  # contents not set
+    "An array in memory, or mapped where it is too large."
+    room = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if scratch is None or room <= memory:
+        return np.empty(shape, dtype)
+    return scratch_array(shape, dtype, scratch)
+
+# %% ../nbs/05_images.ipynb #2952e44c
 class Images:
     "The images of a dataset, indexed by positions: `images[[3, 1, 4]]` is uint8 [3, 3, H, W]."
 
@@ -84,20 +117,28 @@ class Images:
         workers: int = 0,  # threads that decode; 0 = the caller's own
         memory: int = 4 << 30,  # bytes up to which the decoded images are held
         progress: bool = False,  # a bar while they are decoded
+        scratch: str | os.PathLike | None = None,  # folder for the decoded images beyond that
     ):
         self.paths = [str(r.path if isinstance(r, Record) else r) for r in records_or_paths]
         self.height, self.width = height, width
         self.pool = ThreadPoolExecutor(workers, "decode") if workers else None
         self.positions = torch.arange(len(self.paths))
+        self.held = None
         size = len(self) * 3 * height * width
-        self.held = self.read(self.positions, progress) if size <= memory else None
+        if size <= memory or scratch is not None:
+            shape = (len(self), 3, height, width)
+            self.held = torch.from_numpy(roomy_array(shape, np.uint8, memory, scratch))
+            self.read(self.positions, progress, self.held)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def read(self, positions: Tensor, progress: bool = False) -> Tensor:
+    def read(
+        self, positions: Tensor, progress: bool = False, into: Tensor | None = None
+    ) -> Tensor:
         "Decode the files at `positions`; an unreadable one raises `InputError` with its path."
-        images = torch.empty(len(positions), 3, self.height, self.width, dtype=torch.uint8)
+        shape = (len(positions), 3, self.height, self.width)
+        images = torch.empty(shape, dtype=torch.uint8) if into is None else into
         paths = [self.paths[position] for position in positions.tolist()]
 
         def put(row: int) -> None:

@@ -5,9 +5,11 @@
 # %% auto #0
 __all__ = ['neighbour_order', 'reciprocal_set', 'expanded_set', 'check_settings', 'rerank_dense', 'nearest_neighbours',
            'neighbour_matrix', 'reciprocal_matrix', 'expanded_rows', 'encode', 'shared_weight', 'neighbourhoods',
-           'rerank', 'rerank_memory']
+           'rerank', 'rerank_memory', 'rerank_seconds']
 
 # %% ../nbs/31_rerank.ipynb #6f9ef530
+import time
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -237,3 +239,24 @@ def rerank_memory(
     sets = 4 * (k1 + 1)  # both matrices of reciprocal neighbours, their making included
     vectors = entry * n * (sets + 2 * expanded + 2 * averaged)
     return copies + result + vectors + 4 * slice_bytes
+
+# %% ../nbs/31_rerank.ipynb #d0afb8c4
+def rerank_seconds(
+    query: np.ndarray,  # [Q, C] features
+    gallery: np.ndarray,  # [G, C] features
+    sizes: tuple[int, int] = (1000, 4000),  # images to measure with
+    device: str | torch.device = "cpu",  # where the distances are computed
+) -> float:  # seconds, roughly
+    "How long `rerank` will take: a·n + b·n², fitted to two samples of the images."
+    features, n = np.concatenate([query, gallery]), len(query) + len(gallery)
+    sizes = tuple(min(size, n // 2 + k) for k, size in enumerate(sizes))
+    times = []
+    for size in (sizes[0], *sizes):  # the first call warms up
+        few = features[np.linspace(0, n - 1, size).astype(int)]
+        queries = max(1, round(size * len(query) / n))
+        started = time.perf_counter()
+        rerank(few[:queries], few[queries:], device=device)
+        times.append(time.perf_counter() - started)
+    rates = [seconds / size for seconds, size in zip(times[1:], sizes)]
+    square = max(0.0, (rates[1] - rates[0]) / (sizes[1] - sizes[0]))
+    return n * (max(rates[0] - square * sizes[0], 0.0) + square * n)
