@@ -31,7 +31,8 @@ from .metrics import Scores
 from .pictures import COLOURS, MARKERS, curve, save_figure
 from .pretraining import pretrain
 from .records import InputError
-from .runs import SCORES, history_text, read_history, read_json, write_json, written_whole
+from .runs import SCORES, history_text, read_history, read_json, write_json
+from .safekeeping import written_whole
 from .seeds import numpy_generator
 
 # %% ../nbs/51_ablation.ipynb #10abc23a

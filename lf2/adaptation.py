@@ -6,8 +6,9 @@
 __all__ = ['StreamLoss', 'TEACHER_WAYS', 'LABELLERS', 'NO_CAMERAS', 'fused_features', 'global_features', 'local_features',
            'descriptor_features', 'global_loss', 'part_loss', 'fused_part_loss', 'Signals', 'signals_of',
            'joint_signals', 'TeacherWay', 'student_only', 'adapt_step', 'make_optimiser', 'released_call',
-           'labellers_of', 'label_parts', 'quality_row', 'stream_batches', 'mean', 'Adaptation', 'adapt_epoch', 'adapt',
-           'epoch_line', 'write_results', 'seconds_of', 'time_parts', 'estimate', 'peak_memory', 'dry_run']
+           'labellers_of', 'label_parts', 'quality_row', 'stream_orders', 'stream_batches', 'mean', 'Adaptation',
+           'adapt_epoch', 'adapt', 'train', 'epoch_line', 'write_results', 'seconds_of', 'time_parts', 'estimate',
+           'peak_memory', 'dry_run']
 
 # %% ../nbs/44_adaptation.ipynb #90a75cd0
 import sys
@@ -37,9 +38,11 @@ from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
 from .records import UNKNOWN_CAMERA, InputError, camera_array, identity_array
-from .runs import Means, Run, best_epoch, load_checkpoint, read_json, require_finite
-from .runs import save_checkpoint, scores_of, tensorboard_writer, write_json
-from .seeds import seed_of, seeded, torch_generator
+from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
+from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
+from .runs import warning_signs, write_json
+from .seeds import random_states, seed_of, seeded, seeded_globals, set_random_states
+from .seeds import torch_generator
 from .source import SourceNet
 
 # %% ../nbs/44_adaptation.ipynb #1a1b8473
@@ -251,15 +254,14 @@ def quality_row(
     }
 
 # %% ../nbs/44_adaptation.ipynb #1a21bf61
-def stream_batches(
+def stream_orders(
     config: AdaptConfig,  # of the run
-    images: Images,  # the target's training images
     labels: list[np.ndarray],  # [N] of each stream
     cameras: np.ndarray | None,  # [N], or None to do without
     epoch: int,  # from 1
-) -> Callable[[int], list[tuple[Tensor, Tensor]]]:  # iteration to (images, labels) of each stream
-    "An epoch's batches: which ones follows from the seed, the epoch and the iteration alone."
-    streams = [
+) -> list[IdentityBatches]:  # one a stream
+    "Which images make up an epoch's batches: it follows from the seed, the epoch and the iteration."
+    return [
         IdentityBatches(
             of_part, cameras, config.identities, config.instances,
             seed=config.seed, name=("target batches", epoch, part), singletons=config.singletons,
@@ -268,6 +270,14 @@ def stream_batches(
         for part, of_part in enumerate(labels)
     ]
 
+
+def stream_batches(
+    config: AdaptConfig,  # of the run
+    images: Images,  # the target's training images
+    streams: list[IdentityBatches],  # of this epoch
+    epoch: int,  # from 1
+) -> Callable[[int], list[tuple[Tensor, Tensor]]]:  # iteration to (images, labels) of each stream
+    "An epoch's augmented batches."
     def batch(iteration: int) -> list[tuple[Tensor, Tensor]]:
         found = []
         for part, stream in enumerate(streams):
@@ -312,10 +322,13 @@ class Adaptation:
                 f"--clusters {max(config.clusters)} is more than the {len(self.dataset.train)} "
                 f"training images of {self.dataset.name}"
             )
-        self.images = Images(self.dataset.train, *size, workers=config.workers, memory=memory)
+        self.scratch = scratch_folder(config.output)
+        self.images = Images(
+            self.dataset.train, *size, workers=config.workers, memory=memory, scratch=self.scratch
+        )
         self.split = None
         if self.dataset.can_be_scored:
-            self.split = TestSplit(self.dataset, *size, config.workers, memory)
+            self.split = TestSplit(self.dataset, *size, config.workers, memory, self.scratch)
         if config.snapshots and self.split is None:
             raise InputError(
                 f"--snapshots: {self.dataset.name} has no query and gallery with people to keep"
@@ -333,6 +346,9 @@ class Adaptation:
         self.centres: np.ndarray | None = None
         self.direct_transfer: dict[str, float | None] = {}
         self.start: dict[str, float | None] = {}
+        self.warnings: list[str] = []
+        self.progress: Progress | None = None  # of an epoch that is not finished
+        self.optimiser: torch.optim.Optimizer | None = None  # of this epoch
 
     def _fresh_model(self) -> LF2:
         c = self.config
@@ -355,8 +371,12 @@ class Adaptation:
         return {"oracle_best": "mAP", "label_free": sign}
 
     def state(self) -> dict[str, Any]:
-        "For the checkpoint: the next epoch starts from exactly this."
+        "For the checkpoint: the next epoch starts from exactly this, or the rest of one goes on."
         return {
+            "progress": self.progress and self.progress.state(),
+            "optimiser": self.optimiser.state_dict() if self.progress else None,
+            "random": random_states(),
+            "warnings": self.warnings,
             "model": self.model.state_dict(),
             "labels": [torch.from_numpy(labels) for labels in self.labels],
             "centres": torch.from_numpy(self.centres),
@@ -371,7 +391,15 @@ class Adaptation:
         self.labels = [labels.numpy() for labels in state["labels"]]
         self.centres = state["centres"].numpy()
         self.direct_transfer = state["direct_transfer"]
-        self.start = state.get("start", {})  # unknown to a checkpoint of an older version
+        # what follows is unknown to a checkpoint of an older version
+        self.start = state.get("start", {})
+        self.warnings = state.get("warnings", [])
+        if state.get("progress"):
+            self.progress = Progress(state["progress"])
+            self.optimiser = make_optimiser(self.model, self.config)
+            self.optimiser.load_state_dict(state["optimiser"])
+        if "random" in state:
+            set_random_states(state["random"])
 
     def score(self, describe: Callable[[Tensor], Tensor]) -> dict[str, float | None]:
         "Of a descriptor on the target's test split; None where there is nothing to score with."
@@ -392,11 +420,11 @@ class Adaptation:
     def label(self, epoch: int) -> dict[str, float | None]:
         "Cluster the target by the present model. Returns what can be said of it without labels."
         self.model.eval()
+        c = self.config
         features = extract(
             lambda images: self.signals.features(self.model, images), self.images,
-            device=self.device, mirror="raw",
+            device=self.device, mirror="raw", memory=int(c.memory * 2**30), scratch=self.scratch,
         )
-        c = self.config
         if c.centre_cameras:  # which leaves them as they are where no camera is known
             features = [centre_cameras(of_part, self.cameras) for of_part in features]
         parts = label_parts(features, self.labellers, c.clusters, c.seed, epoch)
@@ -409,31 +437,49 @@ class Adaptation:
             "cross_camera": cross_camera(features[0], self.cameras),
         }
 
-    def batches(self, epoch: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        "An epoch's batches on the device, prepared ahead in a thread."
+    def orders(self, epoch: int) -> list[IdentityBatches]:
+        "Which images make up an epoch's batches, by stream."
         cameras = self.cameras if self.config.camera_positives else None
-        batch = stream_batches(self.config, self.images, self.labels, cameras, epoch)
-        for streams in prefetch(batch, range(self.config.iterations)):
+        return stream_orders(self.config, self.labels, cameras, epoch)
+
+    def batches(self, epoch: int, done: int = 0) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        "An epoch's batches after those done, on the device, prepared ahead in a thread."
+        batch = stream_batches(self.config, self.images, self.orders(epoch), epoch)
+        for streams in prefetch(batch, range(done, self.config.iterations)):
             yield [tuple(part.to(self.device) for part in stream) for stream in streams]
+
+    def paths(self, epoch: int, iteration: int) -> dict[str, list[str]]:
+        "The images of a batch, by stream; iterations count from 0."
+        return {
+            f"stream {part}": [self.images.paths[position] for position in order[iteration][0].tolist()]
+            for part, order in enumerate(self.orders(epoch))
+        }
 
 # %% ../nbs/44_adaptation.ipynb #94bf6657
 def adapt_epoch(
     stage: Adaptation,  # labelled
     epoch: int,  # from 1
+    after: Callable[[], None] = lambda: None,  # called after each iteration
 ) -> dict[str, float]:  # mean of each loss
-    "Train for an epoch on the present pseudo labels."
-    stage.model.reset_classifier(torch.from_numpy(stage.centres).to(stage.device))
+    "Train for an epoch on the present pseudo labels, or for the rest of one."
     c = stage.config
-    optimiser = make_optimiser(stage.model, c)
+    if stage.progress is None:
+        stage.model.reset_classifier(torch.from_numpy(stage.centres).to(stage.device))
+        stage.optimiser, stage.progress = make_optimiser(stage.model, c), Progress()
     stage.model.train()
-    means = Means()
-    batches = tqdm(stage.batches(epoch), f"epoch {epoch}", c.iterations, leave=False, disable=None)
-    for iteration, streams in enumerate(batches, 1):
-        means.add(**adapt_step(
-            stage.model, streams, stage.signals.losses, optimiser, stage.accelerator.backward,
-            c.momentum, f"epoch {epoch}, iteration {iteration}", TEACHER_WAYS[c.teacher],
+    progress = stage.progress
+    bar = tqdm(
+        stage.batches(epoch, progress.iteration), f"epoch {epoch}", c.iterations,
+        initial=progress.iteration, leave=False, disable=None,
+    )
+    for streams in bar:
+        progress.means.add(**adapt_step(
+            stage.model, streams, stage.signals.losses, stage.optimiser, stage.accelerator.backward,
+            c.momentum, f"epoch {epoch}, iteration {progress.iteration + 1}", TEACHER_WAYS[c.teacher],
         ))
-    return means.read()
+        progress.iteration += 1
+        after()
+    return progress.means.read()
 
 # %% ../nbs/44_adaptation.ipynb #b4288f28
 def adapt(
@@ -444,7 +490,16 @@ def adapt(
     run = Run.check(config)
     if config.resume and run.finished:
         return read_json(run.path("results.json"))
-    stage = Adaptation(config)
+    with run.held(), seeded_globals(config.seed, "adaptation"):
+        return train(run, Adaptation(config))
+
+
+def train(
+    run: Run,  # held
+    stage: Adaptation,  # as made
+) -> dict[str, Any]:  # what results.json holds
+    "All epochs that are not done yet, and the results."
+    config = run.config
     if stage.cameras is None:
         tqdm.write(NO_CAMERAS.format(stage.dataset.name))
     state = load_checkpoint(run)
@@ -458,24 +513,40 @@ def adapt(
         stage.label(epoch=0)
         stage.start = stage.score(stage.model.describe)
         stage.keep_snapshot(run.folder, 0)
+        save_checkpoint(run, stage.state())
     log = tensorboard_writer(run)
 
     for epoch in range(len(run.history) + 1, config.epochs + 1):
-        started = time.perf_counter()
         row = {"epoch": epoch, **quality_row(stage.labels, stage.truth)}
-        row |= adapt_epoch(stage, epoch)
+
+        def after() -> None:
+            done = stage.progress.iteration
+            after_iteration(
+                run, stage.state, f"epoch {epoch}, iteration {done}", done == config.iterations
+            )
+
+        def paths() -> dict[str, list[str]]:
+            return stage.paths(epoch, stage.progress.iteration)
+
+        with run.stop.deferred(), blaming(run, paths):
+            row |= adapt_epoch(stage, epoch, after)
         row |= stage.label(epoch)
         if epoch % config.evaluate_every == 0 or epoch == config.epochs:
             row |= stage.score(stage.model.describe)
         stage.keep_snapshot(run.folder, epoch)
-        row["seconds"] = round(time.perf_counter() - started, 1)
+        row["seconds"] = round(stage.progress.seconds, 1)
         run.history.append(row)
         for pick, criterion in stage.criteria.items():
             if best_epoch(run.history, criterion) == epoch:
                 save_pick(stage.model, run.folder, pick)
+        stage.progress = None
+        signs = warning_signs(run.history)
+        stage.warnings += signs
         save_checkpoint(run, stage.state())
         log(row)
         tqdm.write(epoch_line(row, config.epochs))
+        for sign in signs:
+            tqdm.write(f"warning: {sign}")
 
     save_pick(stage.model, run.folder, "last")
     return write_results(run, stage)
@@ -517,6 +588,7 @@ def write_results(
     results["start"] = stage.start
     results["label_free"]["criterion"] = stage.criteria["label_free"]
     results["final_labels"] = quality_row(stage.labels, stage.truth)
+    results["warnings"] = stage.warnings
     write_json(run.path("results.json"), results)
     return results
 

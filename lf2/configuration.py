@@ -34,7 +34,8 @@ class StageConfig:
     seed: int = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
-    memory: float = 4.0  # GiB for decoded images; beyond it they are read anew each time
+    memory: float = 4.0  # GiB for decoded images, and for features; beyond it they lie in mapped files
+    checkpoint_minutes: float = 10.0  # at least so often a checkpoint is written, epoch's end or not
     tensorboard: bool = False  # also write TensorBoard scalars into the run
     resume: bool = False  # go on from the run's checkpoint; starts afresh where there is none
     overwrite: bool = False  # delete what an earlier run left in --output
@@ -42,7 +43,7 @@ class StageConfig:
     def _require(self, **at_least: float) -> None:
         for name, smallest in at_least.items():
             value = getattr(self, name)
-            if value < smallest:
+            if not value >= smallest:  # which a NaN is not, either
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} {value}: it must be at least {smallest}")
 
@@ -51,6 +52,7 @@ class StageConfig:
             epochs=1, iterations=1, identities=2, instances=2, learning_rate=0, weight_decay=0
         )
         self._require(bn_group=0, evaluate_every=1, seed=0, workers=0, memory=0, smoothing=0)
+        self._require(checkpoint_minutes=0)
         if self.bn_group == 1:
             raise InputError("--bn-group 1: one image has no statistics; use 0 or at least 2")
         if self.smoothing >= 1:
@@ -267,7 +269,7 @@ def preset_config(
 # %% ../nbs/40_configuration.ipynb #0d6c73a6
 FREE_TO_CHANGE = {
     "output", "resume", "overwrite", "dry_run", "workers", "memory", "device", "tensorboard",
-    "snapshots",
+    "snapshots", "checkpoint_minutes",
 }
 
 
@@ -277,7 +279,15 @@ def same_run(
 ) -> None:
     "Raise an `InputError` that names the flags in which a command differs from the run it resumes."
     now = plain(config)
+    if not isinstance(stored, dict):
+        raise InputError(f"--resume: {config.output}/config.json holds no configuration")
     defaults = {field.name: field.default for field in fields(config)}
+    unknown = sorted(set(stored) - set(defaults))
+    if unknown:
+        raise InputError(
+            f"--resume: {config.output} is the run of another stage or of a newer lf2: it has "
+            f"{', '.join(unknown[:3])}; update lf2, or choose another --output"
+        )
     stored = {**defaults, **stored}  # an older version did not know every choice
     changed = [
         f"--{name.replace('_', '-')} was {stored[name]}, now {value}"

@@ -25,7 +25,8 @@ from .metrics import own_files, score, score_distances
 from .model import LF2, load_weights, save_weights
 from .records import DISTRACTOR, Dataset, InputError, camera_array, identity_array
 from .rerank import rerank
-from .runs import SCORES, read_json, write_json, written_whole
+from .runs import SCORES, read_json, write_json
+from .safekeeping import written_whole
 from .seeds import numpy_generator
 from .source import SourceNet
 
@@ -111,13 +112,16 @@ class TestSplit:
         width: int,  # pixels of the input
         workers: int = 0,  # threads that decode
         memory: int = 4 << 30,  # bytes for decoded images
+        scratch: Path | str | None = None,  # folder for those beyond that; None: read at each call
     ):
         if not dataset.can_be_scored:
             raise InputError(f"{dataset.name} cannot be scored: it needs a query and a gallery with identities")
         self.name = dataset.name
         self.records = dataset.query + dataset.gallery
         self.queries = len(dataset.query)
-        self.images = Images(self.records, height, width, workers=workers, memory=memory)
+        self.images = Images(
+            self.records, height, width, workers=workers, memory=memory, scratch=scratch
+        )
         self.identities = identity_array(self.records)
         self.cameras = camera_array(self.records)
         self.own = own_files(dataset.query, dataset.gallery)

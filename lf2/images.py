@@ -54,7 +54,7 @@ def decode(
             if limit and image.width * image.height > limit:
                 raise ValueError(f"{image.width} x {image.height} pixels are too many for a crop")
             return to_rgb(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError as error:
+    except UnidentifiedImageError:
         empty = os.path.getsize(path) == 0
         reason = "the file is empty" if empty else "it is not an image, or of an unknown format"
     except MemoryError:

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from .records import InputError
-from .runs import written_whole
+from .safekeeping import written_whole
 
 # %% ../nbs/50_pictures.ipynb #1dd1076a
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"

@@ -40,7 +40,8 @@ from .pictures import PICK_MARKS, encode, plot_labels, plot_losses, plot_runs, p
 from .pictures import save_figure
 from .ranked_lists import compare_lists, compare_neighbours
 from .records import InputError
-from .runs import SCORES, read_history, read_json, written_whole
+from .runs import SCORES, read_history, read_json
+from .safekeeping import written_whole
 
 # %% ../nbs/55_report.ipynb #3687cef2
 def config_of(
