@@ -66,7 +66,7 @@ def place_of(
             state = read_state(folder / name)
             epochs, progress = len(state["history"]), state["progress"]
             inside = f", iteration {progress['iteration']} of the next" if progress else ""
-            return f"epoch {epochs}{inside}"
+            return f"at epoch {epochs}{inside}"
     return "before the first checkpoint"
 
 
@@ -184,7 +184,7 @@ def main(
     for function, config in ((pretrain, source), (adapt, target), (ablate, rows)):
         for number, found in enumerate(crash(function, config, chosen.times, chosen.seed), 1):
             writing = f", {found.writing} half written" if found.writing else ""
-            print(f"{function.__name__} {number:3d}: killed after {found.seconds:5.1f} s at "
+            print(f"{function.__name__} {number:3d}: killed after {found.seconds:5.1f} s, "
                   f"{found.place}{writing}", flush=True)
         print(f"{function.__name__}: {chosen.times} kills, everything equal", flush=True)
 
