@@ -339,6 +339,8 @@ class Adaptation:
         self.cameras = cameras if len(known) > 1 else None
         self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.model = self._fresh_model().to(self.device)
+        with torch.inference_mode():  # refuses more parts than the map has rows
+            self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
         self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
         self.labellers = labellers_of(config)

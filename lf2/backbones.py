@@ -192,6 +192,9 @@ def load_checked(
             problems.append(f"{what}: {', '.join(names[:4])}{more}")
     if problems:
         raise InputError(f"{origin}: the weights do not fit; {'; '.join(problems)}")
+    for name, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise InputError(f"{origin}: {name} holds NaN or infinity; take another checkpoint")
     module.load_state_dict(state, strict=False)
 
 # %% ../nbs/10_backbones.ipynb #0bed6cb2

@@ -91,8 +91,9 @@ def drawable(
     if len(kept) < identities:
         raise InputError(
             f"{identities} identities wanted in a batch, but only {len(kept)} can be drawn, and "
-            f"{len(found) - len(kept)} with a single image are skipped: lower --identities, take "
-            "--singletons repeat, or let the clustering find more (--clusters, or --radius of dbscan)"
+            f"{len(found) - len(kept)} with a single image are skipped: lower --identities, or, in "
+            "adaptation, take --singletons repeat, or let the clustering find more (--clusters, or "
+            "--radius of dbscan)"
         )
     return kept
 

@@ -7,6 +7,7 @@ __all__ = ['Preset', 'ClusterOn', 'RECIPE', 'SIZES', 'PRESETS', 'FREE_TO_CHANGE'
            'AdaptConfig', 'with_recipe', 'preset_config', 'same_run', 'plain', 'AblateConfig']
 
 # %% ../nbs/40_configuration.ipynb #53d20cf7
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -43,9 +44,9 @@ class StageConfig:
     def _require(self, **at_least: float) -> None:
         for name, smallest in at_least.items():
             value = getattr(self, name)
-            if not value >= smallest:  # which a NaN is not, either
+            if not smallest <= value < math.inf:  # which a NaN is not, either
                 flag = name.replace("_", "-")
-                raise InputError(f"--{flag} {value}: it must be at least {smallest}")
+                raise InputError(f"--{flag} {value}: it must be a number of at least {smallest}")
 
     def _check_shared(self) -> None:
         self._require(

@@ -8,7 +8,6 @@ __all__ = ['KINDS', 'PICK_FILES', 'NO_SCORES', 'choose_device', 'save_pick', 'sa
            'plain_scores_of']
 
 # %% ../nbs/42_evaluation.ipynb #45d580c8
-import zipfile
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -93,10 +92,16 @@ def load_model(
     there = [name for name, file in PICK_FILES.items() if (folder / file).exists()]
     if pick not in there:
         raise InputError(f"{folder} holds no {pick} model; it holds: {', '.join(there) or 'none'}")
+    kind = description.get("kind") if isinstance(description, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(
+            f"{folder / 'model.json'} describes no model that this lf2 knows, but {kind!r}: update lf2, "
+            "or name the folder of a run"
+        )
     try:
-        model = KINDS[description["kind"]].from_architecture(description["architecture"])
+        model = KINDS[kind].from_architecture(description["architecture"])
         height, width = int(description["height"]), int(description["width"])
-    except (KeyError, TypeError) as error:
+    except Exception as error:  # a network can refuse what it is given in any way
         raise InputError(f"{folder / 'model.json'} does not describe a model: {error!r}") from None
     load_weights(model, folder / PICK_FILES[pick])
     return Loaded(model.eval(), height, width)
@@ -238,7 +243,7 @@ def read_snapshots(
             with np.load(path, allow_pickle=False) as file:
                 values = [file[name] for name in Snapshot._fields[1:]]
                 found.append(Snapshot(int(file["epoch"]), values[0].astype(np.float32), *values[1:]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # numpy raises a dozen kinds
             raise InputError(f"{path} is no snapshot of a run: {error}") from None
     if not found:
         raise InputError(f"{folder} holds no snapshots: adapt with --snapshots 0 1 2, and so on")

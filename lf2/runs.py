@@ -213,7 +213,7 @@ class Run:
         try:
             occupied = folder.exists() and {p.name for p in folder.iterdir()} - OF_THE_LOCK
         except OSError as error:
-            raise InputError(f"--output {folder}: {error.strerror}") from None
+            raise InputError(f"--output {folder}: {error.strerror}: name a folder") from None
         if not occupied:
             return
         if not (config.resume or config.overwrite):
