@@ -88,8 +88,9 @@ def checked_features(
             f"--clusters {clusters}: with {len(features)} training images it can be "
             f"1 to {len(features)}; about one cluster per expected person is a good start"
         )
-    if not np.isfinite(features).all():
-        bad = int((~np.isfinite(features).all(1)).sum())
+    with np.errstate(invalid="ignore"):
+        bad = int((~np.isfinite(features.sum(axis=1, dtype=np.float64))).sum())  # not N × C booleans
+    if bad:
         raise ValueError(f"{bad} of {len(features)} feature vectors hold NaN or infinity")
     return features
 
