@@ -158,7 +158,7 @@ def order() -> list[str]:
                 continue
             for module in sorted(used - defined.keys()):
                 complaints.append(f"{name} imports lf2.{module}, which no earlier notebook exports")
-        allowed = {numbered[2]} if numbered else set()
+        allowed = {numbered[2], f"__{numbered[2]}__"} if numbered else set()  # __main__ is main
         for module in sorted(modules - allowed):
             complaints.append(f"{name} exports lf2.{module}: NN_name.ipynb may export lf2.name")
         defined |= dict.fromkeys(modules, name)
