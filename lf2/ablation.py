@@ -23,12 +23,13 @@ from .adaptation import adapt
 from .configuration import RECIPE, AblateConfig, AdaptConfig, PretrainConfig, StageConfig
 from .configuration import preset_config
 from .datasets import open_dataset
-from .evaluation import TestSplit, adapt_statistics, choose_device, evaluate, load_model
+from .evaluation import TestSplit, adapt_statistics, evaluate, load_model
 from .evaluation import plain_scores_of, save_description, save_pick
 from .features import extract
 from .images import Images
 from .metrics import Scores
 from .pictures import COLOURS, MARKERS, curve, save_figure
+from .processes import choose_device
 from .pretraining import pretrain
 from .records import InputError
 from .runs import SCORES, history_text, read_history, read_json, write_json

@@ -19,14 +19,13 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import IdentityBatches, draw_instances, draw_over_cameras, prefetch
 from .configuration import AdaptConfig
 from .datasets import open_dataset
-from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_scores_of
+from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, save_pick
 from .evaluation import save_snapshot
 from .features import extract
@@ -37,6 +36,8 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
+from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
+from .processes import share_buffers, sum_gradients
 from .records import UNKNOWN_CAMERA, InputError, camera_array, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
 from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
@@ -181,16 +182,19 @@ def adapt_step(
     ema: float = 0.999,  # largest momentum of the teacher
     name: str = "",  # for messages, such as "epoch 3, iteration 17"
     way: TeacherWay = TEACHER_WAYS["forwarded"],  # how the teacher comes by its statistics
+    gather: Callable[[Any], Any] = lambda outputs: outputs,  # a process's outputs to the whole batch's
+    join: Callable[[], None] = lambda: None,  # what processes do with their gradients
 ) -> dict[str, Tensor]:  # the total loss and its terms, detached
     "One optimiser step on one batch of every stream."
     optimiser.zero_grad(set_to_none=True)
     found: dict[str, Tensor] = {"loss": torch.zeros(())}
     for (images, labels), loss in zip(streams, losses, strict=True):
-        total, terms = loss(way.forward(model, images), labels)
+        total, terms = loss(gather(way.forward(model, images)), labels)
         require_finite(total, name)
         backward(total)
         found["loss"] = found["loss"] + total.detach().cpu()
         found |= {term: value.detach() for term, value in terms.items()}
+    join()
     optimiser.step()
     model.update_teacher(ema, way.buffers)
     return found
@@ -276,14 +280,15 @@ def stream_batches(
     images: Images,  # the target's training images
     streams: list[IdentityBatches],  # of this epoch
     epoch: int,  # from 1
+    share: slice = slice(None),  # of a batch's images, for one of several processes
 ) -> Callable[[int], list[tuple[Tensor, Tensor]]]:  # iteration to (images, labels) of each stream
-    "An epoch's augmented batches."
+    "An epoch's augmented batches: a share of the images, and all labels."
     def batch(iteration: int) -> list[tuple[Tensor, Tensor]]:
         found = []
         for part, stream in enumerate(streams):
             indices, pseudo = stream[iteration]
             generator = torch_generator(config.seed, "augmentation", epoch, part, iteration)
-            shown = augmented(images, indices, TARGET_AUGMENTATION, generator)
+            shown = augmented(images, indices, TARGET_AUGMENTATION, generator, share)
             found.append((shown, pseudo))
         return found
 
@@ -305,9 +310,14 @@ NO_CAMERAS = (
 class Adaptation:
     "Everything that stage 2 needs, made from its configuration."
 
-    def __init__(self, config: AdaptConfig):
+    def __init__(self, config: AdaptConfig, processes: Processes | None = None):
         self.config = config
-        self.device = choose_device(config.device)
+        self.processes = processes or processes_for(config.device)
+        self.device = self.processes.device(config.device)
+        batch = config.identities * config.instances
+        self.processes.share(config.identities, "--identities")
+        self.processes.require_groups(batch, config.bn_group)
+        self.share = self.processes.share(batch)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
         self.source, self.height, self.width = load_model(config.init, pick)
         if not isinstance(self.source, SourceNet):
@@ -337,7 +347,6 @@ class Adaptation:
         cameras = camera_array(self.dataset.train)
         known = np.unique(cameras[cameras != UNKNOWN_CAMERA])
         self.cameras = cameras if len(known) > 1 else None
-        self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.model = self._fresh_model().to(self.device)
         with torch.inference_mode():  # refuses more parts than the map has rows
             self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
@@ -405,12 +414,22 @@ class Adaptation:
 
     def score(self, describe: Callable[[Tensor], Tensor]) -> dict[str, float | None]:
         "Of a descriptor on the target's test split; None where there is nothing to score with."
-        scores = evaluate(describe, self.split, self.device) if self.split else None
-        return plain_scores_of(scores)
+        if self.split is None:
+            return plain_scores_of(None)
+        features = self.extract(describe, self.split.images)
+        return self.processes.decide(lambda: plain_scores_of(self.split.score(features)))
+
+    def extract(self, function: Callable, images: Images, **options: Any) -> Any:
+        "Features of all images; with several processes the main one has them, and the others None."
+        memory = int(self.config.memory * 2**30)
+        return extract_together(
+            self.processes, function, images, device=self.device, memory=memory,
+            scratch=self.scratch, **options,
+        )
 
     def keep_snapshot(self, folder: Path, epoch: int) -> None:
         "Write the descriptors of ten people of the test split, if that epoch's are wanted."
-        if epoch not in self.config.snapshots:
+        if epoch not in self.config.snapshots or not self.processes.main:
             return
         split = self.split
         people = pick_people(split.identities, split.cameras, 10)
@@ -422,22 +441,32 @@ class Adaptation:
     def label(self, epoch: int) -> dict[str, float | None]:
         "Cluster the target by the present model. Returns what can be said of it without labels."
         self.model.eval()
-        c = self.config
-        features = extract(
-            lambda images: self.signals.features(self.model, images), self.images,
-            device=self.device, mirror="raw", memory=int(c.memory * 2**30), scratch=self.scratch,
+        features = self.extract(
+            lambda images: self.signals.features(self.model, images), self.images, mirror="raw"
         )
+        found = self.processes.decide(lambda: self._label(features, epoch))
+        self.labels, self.centres, signs = found
+        return signs
+
+    def _label(self, features: list[np.ndarray], epoch: int):
+        "Labels, centres of the whole image, and what can be said of them."
+        c = self.config
         if c.centre_cameras:  # which leaves them as they are where no camera is known
             features = [centre_cameras(of_part, self.cameras) for of_part in features]
         parts = label_parts(features, self.labellers, c.clusters, c.seed, epoch)
-        before, self.labels = self.labels, [p.labels for p in parts]
-        self.centres = parts[0].centres[:, : self.channels]
-        return {
+        before, labels = self.labels, [p.labels for p in parts]
+        signs = {
             "silhouette": mean(silhouette(f, *part) for f, part in zip(features, parts)),
-            "stability": mean(agreement(list(pair)) for pair in zip(before, self.labels)),
-            "agreement": agreement(self.labels),
+            "stability": mean(agreement(list(pair)) for pair in zip(before, labels)),
+            "agreement": agreement(labels),
             "cross_camera": cross_camera(features[0], self.cameras),
         }
+        return labels, parts[0].centres[:, : self.channels], signs
+
+    def join_gradients(self) -> None:
+        "Add up the processes' gradients; running statistics come from the main one."
+        sum_gradients(self.processes, self.model.parameters())
+        share_buffers(self.processes, self.model)
 
     def orders(self, epoch: int) -> list[IdentityBatches]:
         "Which images make up an epoch's batches, by stream."
@@ -446,7 +475,7 @@ class Adaptation:
 
     def batches(self, epoch: int, done: int = 0) -> Iterator[list[tuple[Tensor, Tensor]]]:
         "An epoch's batches after those done, on the device, prepared ahead in a thread."
-        batch = stream_batches(self.config, self.images, self.orders(epoch), epoch)
+        batch = stream_batches(self.config, self.images, self.orders(epoch), epoch, self.share)
         for streams in prefetch(batch, range(done, self.config.iterations)):
             yield [tuple(part.to(self.device) for part in stream) for stream in streams]
 
@@ -476,8 +505,10 @@ def adapt_epoch(
     )
     for streams in bar:
         progress.means.add(**adapt_step(
-            stage.model, streams, stage.signals.losses, stage.optimiser, stage.accelerator.backward,
-            c.momentum, f"epoch {epoch}, iteration {progress.iteration + 1}", TEACHER_WAYS[c.teacher],
+            stage.model, streams, stage.signals.losses, stage.optimiser,
+            stage.processes.accelerator.backward, c.momentum,
+            f"epoch {epoch}, iteration {progress.iteration + 1}", TEACHER_WAYS[c.teacher],
+            partial(gather_outputs, stage.processes), stage.join_gradients,
         ))
         progress.iteration += 1
         after()
@@ -489,11 +520,15 @@ def adapt(
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 2: adapt to the unlabelled target. Raises `InputError` before anything long starts."
     config = config.checked()
-    run = Run.check(config)
-    if config.resume and run.finished:
-        return read_json(run.path("results.json"))
+    processes = processes_for(config.device)
+    run = Run(config, writes=processes.main)
+    processes.decide(lambda: Run.check(config) and None)
+    if config.resume and processes.decide(lambda: run.finished):
+        return processes.decide(lambda: read_json(run.path("results.json")))
     with run.held(), seeded_globals(config.seed, "adaptation"):
-        return train(run, Adaptation(config))
+        results = train(run, Adaptation(config, processes))
+    processes.end()
+    return results
 
 
 def train(
@@ -501,12 +536,14 @@ def train(
     stage: Adaptation,  # as made
 ) -> dict[str, Any]:  # what results.json holds
     "All epochs that are not done yet, and the results."
-    config = run.config
+    config, processes = run.config, stage.processes
+    tell = tqdm.write if run.writes else lambda line: None
     if stage.cameras is None:
-        tqdm.write(NO_CAMERAS.format(stage.dataset.name))
-    state = load_checkpoint(run)
+        tell(NO_CAMERAS.format(stage.dataset.name))
+    state, run.history = processes.decide(lambda: (load_checkpoint(run), run.history))
     run.start({"target": stage.dataset}, stage.device)
-    save_description(stage.model, run.folder, stage.height, stage.width)
+    if run.writes:
+        save_description(stage.model, run.folder, stage.height, stage.width)
     if state:
         stage.load_state(state)
     else:
@@ -524,7 +561,8 @@ def train(
         def after() -> None:
             done = stage.progress.iteration
             after_iteration(
-                run, stage.state, f"epoch {epoch}, iteration {done}", done == config.iterations
+                run, stage.state, f"epoch {epoch}, iteration {done}", done == config.iterations,
+                processes.any,
             )
 
         def paths() -> dict[str, list[str]]:
@@ -539,19 +577,21 @@ def train(
         row["seconds"] = round(stage.progress.seconds, 1)
         run.history.append(row)
         for pick, criterion in stage.criteria.items():
-            if best_epoch(run.history, criterion) == epoch:
+            if best_epoch(run.history, criterion) == epoch and run.writes:
                 save_pick(stage.model, run.folder, pick)
+        require_same(processes, stage.model)
         stage.progress = None
         signs = warning_signs(run.history)
         stage.warnings += signs
         save_checkpoint(run, stage.state())
         log(row)
-        tqdm.write(epoch_line(row, config.epochs))
+        tell(epoch_line(row, config.epochs))
         for sign in signs:
-            tqdm.write(f"warning: {sign}")
+            tell(f"warning: {sign}")
 
-    save_pick(stage.model, run.folder, "last")
-    return write_results(run, stage)
+    if run.writes:
+        save_pick(stage.model, run.folder, "last")
+    return processes.decide(lambda: write_results(run, stage))
 
 # %% ../nbs/44_adaptation.ipynb #d9e5c4d3
 def epoch_line(
@@ -585,7 +625,7 @@ def write_results(
     }
     if stage.split and results["label_free"]["mAP"] is None:  # picked between two scorings
         model = load_model(run.folder, "label_free").model.to(stage.device)
-        results["label_free"] |= stage.score(model.describe)
+        results["label_free"] |= plain_scores_of(evaluate(model.describe, stage.split, stage.device))
     results["direct_transfer"] = stage.direct_transfer
     results["start"] = stage.start
     results["label_free"]["criterion"] = stage.criteria["label_free"]
@@ -627,8 +667,8 @@ def time_parts(
     stage.model.train()
     step = seconds_of(
         lambda: adapt_step(
-            stage.model, streams, stage.signals.losses, optimiser, stage.accelerator.backward,
-            way=TEACHER_WAYS[c.teacher],
+            stage.model, streams, stage.signals.losses, optimiser,
+            stage.processes.accelerator.backward, way=TEACHER_WAYS[c.teacher],
         ),
         stage.device,
     )
@@ -681,6 +721,8 @@ def dry_run(
     config = config.checked()
     Run.check(config)
     stage = Adaptation(config)
+    if stage.processes.count > 1:
+        raise InputError("--dry-run: ask a single process, without a launcher")
     found = estimate(stage)
     scored = "will be scored" if stage.split else "has no labels to score with"
     lines = [

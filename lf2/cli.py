@@ -7,11 +7,13 @@ __all__ = ['Pick', 'Precision', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'Evalua
            'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse',
            'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'run_evaluate', 'require_parent', 'run_extract',
            'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate',
-           'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on', 'main']
+           'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
 
 # %% ../nbs/60_cli.ipynb #f8a39eaf
+import contextlib
 import ctypes
 import dataclasses
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -203,9 +205,10 @@ def run_adapt(config: AdaptConfig) -> int:
 def run_evaluate(config: EvaluateConfig) -> int:
     "`lf2 evaluate`"
     from lf2.datasets import open_dataset
-    from lf2.evaluation import TestSplit, choose_device, load_model
+    from lf2.evaluation import TestSplit, load_model
     from lf2.features import extract
     from lf2.metrics import Scores
+    from lf2.processes import choose_device
     from lf2.records import fingerprint
     from lf2.rerank import rerank_memory, rerank_seconds
     from lf2.runs import describe_device, write_json
@@ -250,9 +253,10 @@ def run_extract(config: ExtractConfig) -> int:
     import numpy as np
 
     from lf2.datasets import open_dataset
-    from lf2.evaluation import choose_device, load_model
+    from lf2.evaluation import load_model
     from lf2.features import extract
     from lf2.images import Images
+    from lf2.processes import choose_device
     from lf2.safekeeping import written_whole
 
     device = choose_device(config.device)
@@ -472,6 +476,17 @@ def main(
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0 if words else 2
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            with contextlib.redirect_stderr(nowhere):
+                return answer(words)
+    return answer(words)
+
+
+def answer(
+    words: list[str],  # not empty
+) -> int:  # exit code
+    "Run a command, and say in one line what stopped it."
     command, *flags = words
     if command not in COMMANDS:
         print(f"lf2: there is no command {command!r}\n\n{usage()}", file=sys.stderr)
@@ -493,6 +508,12 @@ def main(
     except KeyboardInterrupt as stopped:  # `Stopped` knows which signal it was
         print(f"lf2 {command}: {str(stopped) or 'stopped at once'}{how_to_go_on(command)}", file=sys.stderr)
         return getattr(stopped, "exit_code", 130)
+    except RuntimeError as error:
+        if "RANK" not in os.environ or "onnection" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        print(f"lf2 {command}: another process is gone ({reason}){how_to_go_on(command)}", file=sys.stderr)
+        return 1
     except MemoryError as error:
         print(f"lf2 {command}: out of memory ({error}){how_to_go_on(command)}", file=sys.stderr)
         return 1

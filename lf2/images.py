@@ -337,16 +337,18 @@ def augmented(
     indices: Tensor,  # [B] positions
     augmentation: Augmentation,
     generator: torch.Generator,  # on the CPU
+    share: slice = slice(None),  # of the batch, that is made: the others are drawn for, and left out
 ) -> Tensor:  # [B, 3, H, W] float32, normalised
     "An augmented batch, as `augmentation(images[indices], generator)` makes it, but in one pass."
-    fill = one_pass()
+    shape = torch.Size([len(indices), 3, images.height, images.width])
+    draws = Draws(*(x if x is None else x[share] for x in augmentation.draw(shape, generator)))
+    indices, fill = indices[share], one_pass()
     if fill is None:
-        return augmentation(images[indices], generator)
+        return augmentation.apply(images[indices], draws)
     held, chosen = images.held, images.positions[indices]
     if held is None:  # too many to hold: they are read for this batch
         held, chosen = images[indices], torch.arange(len(indices))
-    shape = torch.Size([len(chosen), *held.shape[1:]])
-    flip, top, left, boxes = augmentation.draw(shape, generator)
+    flip, top, left, boxes = (x if x is None else x.contiguous() for x in draws)
     boxes = torch.zeros(len(chosen), 4, dtype=torch.int64) if boxes is None else boxes
     out = torch.empty(len(chosen), 3, *(augmentation.crop or shape[2:]))
     value = np.array(augmentation.erase_value, np.float32)

@@ -11,7 +11,6 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -19,10 +18,12 @@ from .backbones import build_backbone
 from .batches import IdentityBatches, ShuffledBatches, prefetch
 from .configuration import PretrainConfig
 from .datasets import open_dataset
-from .evaluation import TestSplit, choose_device, evaluate, load_model, plain_scores_of
+from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import save_description, save_pick
 from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
+from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
+from .processes import share_buffers, sum_gradients
 from .records import Dataset, InputError, camera_array, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
 from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
@@ -103,14 +104,15 @@ def target_order(
 def source_batches(
     config: PretrainConfig,  # of the run
     dataset: Dataset,  # the labelled source
-) -> Callable[[int, int], tuple[Tensor, Tensor]]:  # (epoch, iteration) to images and classes
+    share: slice = slice(None),  # of a batch's images, for one of several processes
+) -> Callable[[int, int], tuple[Tensor, Tensor]]:  # (epoch, iteration) to images and all classes
     "Augmented P×K batches of the source: which one follows from the seed and its numbers alone."
     images, batches = training_images(config, dataset), source_order(config, dataset)
 
     def batch(epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
         indices, labels = batches[(epoch - 1) * config.iterations + iteration]
         generator = torch_generator(config.seed, "source augmentation", epoch, iteration)
-        return augmented(images, indices, SOURCE_AUGMENTATION, generator), labels
+        return augmented(images, indices, SOURCE_AUGMENTATION, generator, share), labels
 
     return batch
 
@@ -118,6 +120,7 @@ def source_batches(
 def target_batches(
     config: PretrainConfig,  # of the run
     dataset: Dataset | None,  # the target, whose labels are not looked at; None: leave it out
+    share: slice = slice(None),  # of a batch's images, for one of several processes
 ) -> Callable[[int, int], Tensor | None]:  # (epoch, iteration) to images
     "Augmented shuffled batches of the target."
     if dataset is None:
@@ -129,7 +132,7 @@ def target_batches(
     def batch(epoch: int, iteration: int) -> Tensor:
         indices = batches[(epoch - 1) * config.iterations + iteration]
         generator = torch_generator(config.seed, "target augmentation", epoch, iteration)
-        return augmented(images, indices, SOURCE_AUGMENTATION, generator)
+        return augmented(images, indices, SOURCE_AUGMENTATION, generator, share)
 
     return batch
 
@@ -139,7 +142,7 @@ def pretrain_epoch(
     optimiser: torch.optim.Optimizer,
     losses: Callable[[Any, Tensor], dict[str, Tensor]],  # of outputs and classes
     batches,  # iterable of (source images, classes, target images or None), those not yet done
-    accelerator: Accelerator,
+    processes: Processes,
     name: str = "",  # for messages, such as "epoch 3"
     progress: Progress | None = None,  # of an epoch that was stopped; counted up
     after: Callable[[], None] = lambda: None,  # called after each iteration
@@ -148,14 +151,16 @@ def pretrain_epoch(
     progress = progress or Progress()
     net.train()
     for images, labels, target_images in batches:
-        named = losses(net(images), labels)
+        named = losses(gather_outputs(processes, net(images)), labels)
         if target_images is not None:
             with torch.no_grad():
                 net(target_images)
         loss = sum(named.values())
         require_finite(loss, f"{name}, iteration {progress.iteration + 1}")
         optimiser.zero_grad()
-        accelerator.backward(loss)
+        processes.accelerator.backward(loss)
+        sum_gradients(processes, net.parameters())
+        share_buffers(processes, net)
         optimiser.step()
         progress.means.add(loss=loss, **named)
         progress.iteration += 1
@@ -166,9 +171,14 @@ def pretrain_epoch(
 class Pretraining:
     "Everything that stage 1 needs, made from its configuration."
 
-    def __init__(self, config: PretrainConfig):
+    def __init__(self, config: PretrainConfig, processes: Processes | None = None):
         self.config = config
-        self.device = choose_device(config.device)
+        self.processes = processes or processes_for(config.device)
+        self.device = self.processes.device(config.device)
+        batch = config.identities * config.instances
+        self.processes.share(config.identities, "--identities")
+        self.processes.require_groups(batch, config.bn_group)
+        self.share = self.processes.share(batch)
         self.source = open_dataset(config.source)
         self.target = open_dataset(config.target) if config.target else None
         classes = int(source_classes(self.source).max()) + 1
@@ -177,7 +187,6 @@ class Pretraining:
         if config.weights != "none":
             started = build_backbone(config.backbone, config.weights)
             net.backbone.load_state_dict(started.state_dict())
-        self.accelerator = Accelerator(cpu=self.device.type == "cpu")
         self.net = net.to(self.device)
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -199,7 +208,8 @@ class Pretraining:
 
     def batches(self):
         "(epoch, iterations done) to its other batches on the device, prepared ahead in a thread."
-        source, target = source_batches(self.config, self.source), target_batches(self.config, self.target)
+        source = source_batches(self.config, self.source, self.share)
+        target = target_batches(self.config, self.target, self.target_share())
 
         def prepared(epoch: int, done: int):
             def one(iteration: int):
@@ -208,6 +218,24 @@ class Pretraining:
                 yield [part if part is None else part.to(self.device) for part in batch]
 
         return prepared
+
+    def target_share(self) -> slice:
+        "Of a target batch, which is smaller where there are few images."
+        if self.target is None:
+            return slice(None)
+        c = self.config
+        size = min(c.identities * c.instances, len(self.target.train))
+        self.processes.require_groups(size, c.bn_group)
+        return self.processes.share(size, "target images of a batch")
+
+    def score(self, describe: Callable[[Tensor], Tensor], split: TestSplit) -> dict[str, float | None]:
+        "Of a descriptor on a test split."
+        c = self.config
+        features = extract_together(
+            self.processes, describe, split.images, device=self.device,
+            memory=int(c.memory * 2**30), scratch=scratch_folder(c.output),
+        )
+        return self.processes.decide(lambda: plain_scores_of(split.score(features)))
 
     def paths(self, epoch: int, iteration: int) -> dict[str, list[str]]:
         "The images of a batch, by role; iterations count from 0."
@@ -243,11 +271,15 @@ def pretrain(
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 1: train on the labelled source. Raises `InputError` before anything long starts."
     config = config.checked()
-    run = Run.check(config)
-    if config.resume and run.finished:
-        return read_json(run.path("results.json"))
+    processes = processes_for(config.device)
+    run = Run(config, writes=processes.main)
+    processes.decide(lambda: Run.check(config) and None)
+    if config.resume and processes.decide(lambda: run.finished):
+        return processes.decide(lambda: read_json(run.path("results.json")))
     with run.held(), seeded_globals(config.seed, "pre-training"):
-        return train(run, Pretraining(config))
+        results = train(run, Pretraining(config, processes))
+    processes.end()
+    return results
 
 
 def train(
@@ -255,15 +287,17 @@ def train(
     stage: Pretraining,  # as made
 ) -> dict[str, Any]:  # what results.json holds
     "All epochs that are not done yet, and the results."
-    config, state = run.config, load_checkpoint(run)
+    config, processes = run.config, stage.processes
+    state, run.history = processes.decide(lambda: (load_checkpoint(run), run.history))
     if state:
         stage.load_state(state)
     losses, batches, split = source_losses(config), stage.batches(), stage.split(stage.source)
     run.start(stage.datasets(), stage.device)
-    save_description(stage.net, run.folder, config.height, config.width)
+    if run.writes:
+        save_description(stage.net, run.folder, config.height, config.width)
     log = tensorboard_writer(run)
 
-    for epoch in tqdm(range(len(run.history) + 1, config.epochs + 1), "pre-training", disable=None):
+    for epoch in tqdm(range(len(run.history) + 1, config.epochs + 1), "pre-training", disable=None if run.writes else True):
         progress = stage.progress = stage.progress or Progress()
         rate = config.learning_rate * learning_rate_factor(epoch, config.epochs)
         for group in stage.optimiser.param_groups:
@@ -273,27 +307,30 @@ def train(
         def after() -> None:
             done = progress.iteration
             after_iteration(
-                run, stage.state, f"epoch {epoch}, iteration {done}", done == config.iterations
+                run, stage.state, f"epoch {epoch}, iteration {done}", done == config.iterations,
+                processes.any,
             )
 
         with run.stop.deferred(), blaming(run, lambda: stage.paths(epoch, progress.iteration)):
             row |= pretrain_epoch(
                 stage.net, stage.optimiser, losses, batches(epoch, progress.iteration),
-                stage.accelerator, f"epoch {epoch}", progress, after,
+                processes, f"epoch {epoch}", progress, after,
             )
         if split and (epoch % config.evaluate_every == 0 or epoch == config.epochs):
             stage.net.eval()
-            row |= plain_scores_of(evaluate(stage.net.describe, split, stage.device))
+            row |= stage.score(stage.net.describe, split)
         row["seconds"] = round(progress.seconds, 1)
         run.history.append(row)
-        if best_epoch(run.history, "mAP") == epoch:
+        if best_epoch(run.history, "mAP") == epoch and run.writes:
             save_pick(stage.net, run.folder, "source_best")
+        require_same(processes, stage.net)
         stage.progress = None
         save_checkpoint(run, stage.state())
         log(row)
 
-    save_pick(stage.net, run.folder, "last")
-    return write_results(run, stage)
+    if run.writes:
+        save_pick(stage.net, run.folder, "last")
+    return processes.decide(lambda: write_results(run, stage))
 
 # %% ../nbs/43_pretraining.ipynb #acf293c4
 def write_results(

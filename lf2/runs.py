@@ -15,6 +15,7 @@ import io
 import json
 import platform
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -187,9 +188,10 @@ def delete_run(
 class Run:
     "A run's folder. `check` decides whether it may be used, `held` keeps it, `start` begins to write."
 
-    def __init__(self, config: StageConfig):
+    def __init__(self, config: StageConfig, writes: bool = True):  # of several processes one writes
         self.folder = Path(config.output)
         self.config = config
+        self.writes = writes
         self.history: list[dict[str, Any]] = []
         self.stop = StopSign(tqdm.write)
         self.saved = time.monotonic()  # when the last checkpoint was written
@@ -232,6 +234,10 @@ class Run:
     @contextmanager
     def held(self) -> Iterator[None]:
         "Inside, the folder is this process's own, and a signal stops the run where it can go on."
+        if not self.writes:
+            with self.stop:
+                yield
+            return
         with held(self.folder, "--output"), self.stop:
             self.look()  # another process may have been here since `check`
             yield
@@ -247,6 +253,8 @@ class Run:
 
     def start(self, datasets: dict[str, Dataset], device: torch.device | str) -> None:
         "Make the folder ready, and write the configuration and the manifest."
+        if not self.writes:
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.config.overwrite:
@@ -318,6 +326,8 @@ def save_checkpoint(
     state: dict[str, Any],  # tensors and plain types
 ) -> None:
     "Everything that `--resume` needs, and the history as of now."
+    if not run.writes:
+        return
     save_state(run.folder, {**state, "history": run.history, "format": FORMAT})
     with written_whole(run.path("history.csv")) as temporary:
         temporary.write_text(history_text(run.history), encoding="utf-8")
@@ -346,8 +356,11 @@ def after_iteration(
     state: Callable[[], dict[str, Any]],  # gives the stage's state
     where: str,  # such as "epoch 3, iteration 17"
     last: bool,  # of its epoch
+    any_process: Callable[[bool], bool] = bool,  # whether something is so in one of the processes
 ) -> None:
     "Save at an epoch's end, after some minutes, and when asked to stop; then stop if asked to."
+    if any_process(run.stop.asked is not None) and run.stop.asked is None:
+        run.stop.asked = signal.SIGTERM  # another process was asked
     minutes = (time.monotonic() - run.saved) / 60
     if last or run.stop.asked is not None or minutes >= run.config.checkpoint_minutes:
         save_checkpoint(run, state())
@@ -393,7 +406,7 @@ def blaming(
     try:
         yield
     except FloatingPointError as error:
-        if run is None:
+        if run is None or not run.writes:
             raise
         path = run.path("bad_batch.json")
         write_json(path, {"error": str(error), "images": paths()})
@@ -431,7 +444,7 @@ def tensorboard_writer(
     run: Run,  # of the stage
 ) -> Callable[[dict[str, Any]], None]:  # takes a row of the history
     "A function that writes a row's numbers as scalars, or one that does nothing."
-    if not run.config.tensorboard:
+    if not (run.config.tensorboard and run.writes):
         return lambda row: None
     try:
         from torch.utils.tensorboard import SummaryWriter
