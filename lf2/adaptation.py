@@ -11,6 +11,7 @@ __all__ = ['StreamLoss', 'TEACHER_WAYS', 'LABELLERS', 'NO_CAMERAS', 'fused_featu
            'peak_memory', 'dry_run']
 
 # %% ../nbs/44_adaptation.ipynb #90a75cd0
+import hashlib
 import sys
 import time
 from functools import partial
@@ -38,10 +39,10 @@ from .neighbourhoods import dbscan
 from .parts import take_classes
 from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
 from .processes import share_buffers, sum_gradients
-from .records import UNKNOWN_CAMERA, InputError, camera_array, identity_array
+from .records import UNKNOWN_CAMERA, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
-from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
-from .runs import warning_signs, write_json
+from .runs import require_finite, save_checkpoint, say, scores_of, scratch_folder
+from .runs import tensorboard_writer, warning_signs, write_json
 from .seeds import random_states, seed_of, seeded, seeded_globals, set_random_states
 from .seeds import torch_generator
 from .source import SourceNet
@@ -333,6 +334,10 @@ class Adaptation:
                 f"training images of {self.dataset.name}"
             )
         self.scratch = scratch_folder(config.output)
+        weights = hashlib.sha256(f"{self.height} {self.width} {self.source.architecture()}".encode())
+        for name, value in sorted(self.source.state_dict().items()):
+            weights.update(name.encode() + value.cpu().numpy().tobytes())
+        self.fingerprints = {"target": fingerprint(self.dataset), "init": weights.hexdigest()[:16]}
         self.images = Images(
             self.dataset.train, *size, workers=config.workers, memory=memory, scratch=self.scratch
         )
@@ -373,6 +378,10 @@ class Adaptation:
         model.load_backbone(self.source)
         return model
 
+    def content(self) -> dict[str, str]:
+        "Fingerprints of what the run is made of, by flag."
+        return self.fingerprints
+
     @property
     def criteria(self) -> dict[str, str]:
         "The column of the history that decides each pick beside the last epoch; larger is better."
@@ -387,6 +396,7 @@ class Adaptation:
             "progress": self.progress and self.progress.state(),
             "optimiser": self.optimiser.state_dict() if self.progress else None,
             "random": random_states(),
+            "content": self.content(),
             "warnings": self.warnings,
             "model": self.model.state_dict(),
             "labels": [torch.from_numpy(labels) for labels in self.labels],
@@ -537,10 +547,13 @@ def train(
 ) -> dict[str, Any]:  # what results.json holds
     "All epochs that are not done yet, and the results."
     config, processes = run.config, stage.processes
-    tell = tqdm.write if run.writes else lambda line: None
+    tell = say if run.writes else lambda line: None
     if stage.cameras is None:
         tell(NO_CAMERAS.format(stage.dataset.name))
-    state, run.history = processes.decide(lambda: (load_checkpoint(run), run.history))
+    content, needs = stage.content(), ("model", "labels", "centres")
+    state, run.history = processes.decide(
+        lambda: (load_checkpoint(run, needs, content), run.history)
+    )
     run.start({"target": stage.dataset}, stage.device)
     if run.writes:
         save_description(stage.model, run.folder, stage.height, stage.width)
@@ -574,20 +587,22 @@ def train(
         if epoch % config.evaluate_every == 0 or epoch == config.epochs:
             row |= stage.score(stage.model.describe)
         stage.keep_snapshot(run.folder, epoch)
-        row["seconds"] = round(stage.progress.seconds, 1)
-        run.history.append(row)
-        for pick, criterion in stage.criteria.items():
-            if best_epoch(run.history, criterion) == epoch and run.writes:
-                save_pick(stage.model, run.folder, pick)
         require_same(processes, stage.model)
-        stage.progress = None
-        signs = warning_signs(run.history)
-        stage.warnings += signs
-        save_checkpoint(run, stage.state())
+        row["seconds"] = round(stage.progress.seconds, 1)
+        with run.stop.deferred():
+            run.history.append(row)
+            for pick, criterion in stage.criteria.items():
+                if best_epoch(run.history, criterion) == epoch and run.writes:
+                    save_pick(stage.model, run.folder, pick)
+            stage.progress = None
+            signs = warning_signs(run.history)
+            stage.warnings += signs
+            save_checkpoint(run, stage.state())
         log(row)
         tell(epoch_line(row, config.epochs))
         for sign in signs:
             tell(f"warning: {sign}")
+        run.stop.grant(f"epoch {epoch}")
 
     if run.writes:
         save_pick(stage.model, run.folder, "last")

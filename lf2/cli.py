@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['Pick', 'Precision', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'ExtractConfig', 'FiguresConfig',
            'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse',
-           'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'run_evaluate', 'require_parent', 'run_extract',
-           'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate',
-           'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
+           'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers', 'require_replaceable',
+           'run_evaluate', 'require_parent', 'run_extract', 'run_figures', 'run_bench', 'run_draw', 'run_inspect',
+           'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on',
+           'main', 'answer']
 
 # %% ../nbs/60_cli.ipynb #f8a39eaf
 import contextlib
@@ -202,6 +203,28 @@ def run_adapt(config: AdaptConfig) -> int:
     return 0
 
 # %% ../nbs/60_cli.ipynb #76a18f9d
+def require_numbers(
+    **least: tuple[float, float],  # value and smallest, by the flag's name
+) -> None:
+    "Raise an `InputError` for a flag that is too small, infinite or not a number."
+    for name, (value, smallest) in least.items():
+        if not smallest <= value < float("inf"):
+            raise InputError(f"--{name} {value:g}: it must be a number of at least {smallest:g}")
+
+
+def require_replaceable(
+    path: Path,  # to be written
+    flag: str,  # that named it
+    suffix: str,  # such as .json
+    mark: str,  # what a file that this command wrote has in it
+) -> None:
+    "Raise an `InputError` for another suffix, and for a file that something else wrote."
+    if path.suffix != suffix:
+        raise InputError(f"{flag} {path}: its name must end in {suffix}")
+    if path.is_file() and mark not in path.read_text(encoding="utf-8", errors="replace"):
+        raise InputError(f"{flag} {path} is there, and not of this command: name another file")
+
+
 def run_evaluate(config: EvaluateConfig) -> int:
     "`lf2 evaluate`"
     from lf2.datasets import open_dataset
@@ -213,11 +236,13 @@ def run_evaluate(config: EvaluateConfig) -> int:
     from lf2.rerank import rerank_memory, rerank_seconds
     from lf2.runs import describe_device, write_json
 
+    require_numbers(workers=(config.workers, 0))
     device = choose_device(config.device)
     model, height, width = load_model(config.model, config.pick)
     dataset = open_dataset(config.data)
     output = Path(config.output or Path(config.model, "evaluation.json"))
     require_parent(output)
+    require_replaceable(output, "--output", ".json", '"fingerprint"')
     split = TestSplit(dataset, height, width, config.workers, memory=0)  # each is read once
     features = extract(
         model.to(device).describe, split.images, device=device, precision=config.precision
@@ -261,8 +286,7 @@ def run_extract(config: ExtractConfig) -> int:
 
     device = choose_device(config.device)
     output = Path(config.output)
-    if config.memory < 0:
-        raise InputError(f"--memory {config.memory:g}: use 0 or more GiB")
+    require_numbers(workers=(config.workers, 0), memory=(config.memory, 0))
     if output.suffix != ".npz":
         raise InputError(f"--output {output}: its name must end in .npz")
     if output.exists() and not config.overwrite:
@@ -274,7 +298,7 @@ def run_extract(config: ExtractConfig) -> int:
     images = Images(records, height, width, workers=config.workers, memory=0)  # each is read once
     features = extract(
         model.to(device).describe, images, device=device, precision=config.precision,
-        memory=int(config.memory * 2**30), scratch=output.parent, progress=sys.stderr.isatty(),
+        memory=min(config.memory, 2.0**30) * 2**30, scratch=output.parent, progress=sys.stderr.isatty(),
     )
     with written_whole(output) as temporary:
         with open(temporary, "wb") as file:
@@ -309,10 +333,12 @@ def run_bench(config: BenchConfig) -> int:
     output = Path(config.json) if config.json else None
     if output:
         require_parent(output, "--json")
+        require_replaceable(output, "--json", ".json", '"races"')
     if config.growth and output:
         raise InputError("--growth measures growth and --json keeps races: give one of the two")
     if config.growth:
         require_parent(Path(config.growth), "--growth")
+        require_replaceable(Path(config.growth), "--growth", ".csv", "part,images,seconds")
         run_growth(Path(config.growth), config.budget, config.threads)
         print(f"written to {config.growth}")
         return 0
@@ -337,6 +363,7 @@ def run_draw(config: DrawConfig) -> int:
     from lf2.drawn import DOMAINS, write_domain
 
     output = Path(config.output)
+    require_numbers(seed=(config.seed, 0))
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"--output {output} must be a new or an empty folder")
     try:

@@ -85,6 +85,8 @@ def load_model(
     try:
         model = KINDS[kind].from_architecture(description["architecture"])
         height, width = int(description["height"]), int(description["width"])
+        if not (1 <= height <= 10_000 and 1 <= width <= 10_000):
+            raise ValueError(f"images of {height} × {width} pixels")
     except Exception as error:  # a network can refuse what it is given in any way
         raise InputError(f"{folder / 'model.json'} does not describe a model: {error!r}") from None
     load_weights(model, folder / PICK_FILES[pick])

@@ -24,7 +24,7 @@ from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
 from .processes import share_buffers, sum_gradients
-from .records import Dataset, InputError, camera_array, identity_array
+from .records import Dataset, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
 from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
 from .runs import write_json
@@ -98,6 +98,8 @@ def target_order(
 ) -> ShuffledBatches:
     "The same of the target."
     size = min(config.identities * config.instances, len(dataset.train))
+    if size < 2:
+        raise InputError(f"--target {dataset.name} has {size} image, of which batch norm learns nothing: leave it out")
     return ShuffledBatches(len(dataset.train), size, seed=config.seed, name=("target batches",))
 
 
@@ -192,11 +194,16 @@ class Pretraining:
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
         self.progress: Progress | None = None  # of an epoch that is not finished
+        self.fingerprints = {role: fingerprint(dataset) for role, dataset in self.datasets().items()}
 
     def datasets(self) -> dict[str, Dataset]:
         "By role."
         found = {"source": self.source, "target": self.target}
         return {role: dataset for role, dataset in found.items() if dataset is not None}
+
+    def content(self) -> dict[str, str]:
+        "Fingerprints of what the run is made of, by flag."
+        return {role: self.fingerprints[role] for role in self.datasets()}
 
     def split(self, dataset: Dataset | None) -> TestSplit | None:
         "A dataset's test split, if it has one that can be scored."
@@ -254,6 +261,7 @@ class Pretraining:
             "optimiser": self.optimiser.state_dict(),
             "progress": self.progress and self.progress.state(),
             "random": random_states(),
+            "content": self.content(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -288,7 +296,10 @@ def train(
 ) -> dict[str, Any]:  # what results.json holds
     "All epochs that are not done yet, and the results."
     config, processes = run.config, stage.processes
-    state, run.history = processes.decide(lambda: (load_checkpoint(run), run.history))
+    content, needs = stage.content(), ("net", "optimiser")
+    state, run.history = processes.decide(
+        lambda: (load_checkpoint(run, needs, content), run.history)
+    )
     if state:
         stage.load_state(state)
     losses, batches, split = source_losses(config), stage.batches(), stage.split(stage.source)
@@ -319,14 +330,16 @@ def train(
         if split and (epoch % config.evaluate_every == 0 or epoch == config.epochs):
             stage.net.eval()
             row |= stage.score(stage.net.describe, split)
-        row["seconds"] = round(progress.seconds, 1)
-        run.history.append(row)
-        if best_epoch(run.history, "mAP") == epoch and run.writes:
-            save_pick(stage.net, run.folder, "source_best")
         require_same(processes, stage.net)
-        stage.progress = None
-        save_checkpoint(run, stage.state())
+        row["seconds"] = round(progress.seconds, 1)
+        with run.stop.deferred():
+            run.history.append(row)
+            if best_epoch(run.history, "mAP") == epoch and run.writes:
+                save_pick(stage.net, run.folder, "source_best")
+            stage.progress = None
+            save_checkpoint(run, stage.state())
         log(row)
+        run.stop.grant(f"epoch {epoch}")
 
     if run.writes:
         save_pick(stage.net, run.folder, "last")

@@ -28,11 +28,13 @@ def choose_device(
     "The device of that name. Raises `InputError` for one that is not there."
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda", "mps", "xpu"):
+        raise InputError(f"--device {name}: use auto, cpu, cuda, cuda:N, mps or xpu (auto takes what there is)")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise InputError(f"--device {name}: {reason} (auto takes what there is)") from None
     return device
 

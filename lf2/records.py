@@ -74,6 +74,7 @@ def fingerprint(
         for record in split:
             size = os.path.getsize(record.path)
             name = os.path.basename(record.path)
-            digest.update(f"{name}|{record.identity}|{record.camera}|{size}\n".encode())
+            line = f"{name}|{record.identity}|{record.camera}|{size}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))  # names of old cameras are no UTF-8
         digest.update(b"--\n")
     return digest.hexdigest()[:16]

@@ -5,23 +5,23 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'OF_A_RUN', 'OF_THE_LOCK', 'OF_A_RUN_PATTERNS', 'FORMAT', 'SCORES', 'FALLING', 'write_json', 'read_json',
            'history_text', 'read_history', 'installed', 'git_revision', 'describe_device', 'source_folder', 'manifest',
-           'files_of_a_run', 'foreign_file', 'delete_run', 'Run', 'scratch_folder', 'Means', 'Progress',
-           'save_checkpoint', 'load_checkpoint', 'after_iteration', 'best_epoch', 'scores_of', 'require_finite',
-           'blaming', 'warning_signs', 'tensorboard_writer']
+           'files_of_a_run', 'foreign_file', 'holds_a_run', 'delete_run', 'say', 'Run', 'scratch_folder', 'Means',
+           'Progress', 'save_checkpoint', 'load_checkpoint', 'after_iteration', 'best_epoch', 'scores_of',
+           'require_finite', 'blaming', 'warning_signs', 'tensorboard_writer']
 
 # %% ../nbs/41_runs.ipynb #f9e35cda
+import contextlib
 import csv
 import io
 import json
 import platform
-import shutil
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import torch
 from tqdm.auto import tqdm
@@ -154,9 +154,11 @@ def manifest(
 
 # %% ../nbs/41_runs.ipynb #4c4dcf4a
 OF_A_RUN = ("config.json", "manifest.json", "history.csv", "results.json", "model.json",
-            "evaluation.json", "bad_batch.json", CHECKPOINT, BEFORE, DAMAGED)
+            "evaluation.json", "bad_batch.json", CHECKPOINT, BEFORE, DAMAGED, "model.safetensors",
+            "oracle_best.safetensors", "label_free.safetensors", "source_best.safetensors")
 OF_THE_LOCK = {LOCK, HOLDER}  # says nothing of whether there is a run
-OF_A_RUN_PATTERNS = ("*.safetensors", "snapshot_*.npz", ".*.part", "tensorboard", "pictures")
+OF_A_RUN_PATTERNS = ("snapshot_[0-9][0-9][0-9][0-9].npz", ".*.[0-9]*.part", "tensorboard/events.out.*",
+                     *(f"pictures/*.{suffix}" for suffix in ("png", "svg", "html", "gif", "json", "csv")))
 
 
 def files_of_a_run(
@@ -173,8 +175,20 @@ def foreign_file(
     folder: Path,  # an output folder
 ) -> Path | None:  # the first by name, None when a run wrote everything
     "A file that no run wrote."
-    ours = files_of_a_run(folder) | {folder / name for name in OF_THE_LOCK}
-    return min(set(folder.iterdir()) - ours, default=None)
+    ours = files_of_a_run(folder) | {folder / name for name in (*OF_THE_LOCK, "tensorboard", "pictures")}
+    inside = [p for name in ("tensorboard", "pictures") for p in (folder / name).glob("*")]
+    return min({*folder.iterdir(), *inside} - ours, default=None)
+
+
+def holds_a_run(
+    folder: Path,  # an output folder that is not empty
+) -> bool:
+    "Whether its config.json is one of ours: a folder of somebody else's may have files of such names."
+    try:
+        content = read_json(folder / "config.json")
+    except InputError:
+        return False
+    return isinstance(content, dict) and {"output", "preset", "seed"} <= content.keys()
 
 
 def delete_run(
@@ -182,7 +196,15 @@ def delete_run(
 ) -> None:
     "Remove an earlier run's files."
     for path in files_of_a_run(folder):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        path.unlink()
+
+# %% ../nbs/41_runs.ipynb #1e087aa5
+def say(
+    line: str,
+) -> None:
+    "Print a line beside the bars, if that can be done: a closed pipe or a full disk ends no run of days."
+    with contextlib.suppress(OSError, ValueError):
+        tqdm.write(line)
 
 # %% ../nbs/41_runs.ipynb #5dd42130
 class Run:
@@ -193,7 +215,7 @@ class Run:
         self.config = config
         self.writes = writes
         self.history: list[dict[str, Any]] = []
-        self.stop = StopSign(tqdm.write)
+        self.stop = StopSign(say)
         self.saved = time.monotonic()  # when the last checkpoint was written
 
     @classmethod
@@ -203,7 +225,10 @@ class Run:
     ) -> "Run":
         "A new run, or one to go on with. Raises `InputError`, see above. Writes nothing."
         run = cls(config)
-        holder = holder_of(run.folder)
+        try:
+            holder = holder_of(run.folder)
+        except OSError as error:
+            raise InputError(f"--output {run.folder}: {error.strerror}: choose another name") from None
         if holder:
             raise InputError(f"--output {run.folder} is in use by {holder}: wait for it, or stop it")
         run.look()
@@ -227,6 +252,11 @@ class Run:
         if foreign:
             raise InputError(
                 f"--output {folder}: {foreign.name} is no file of a run; choose another folder"
+            )
+        begun = {name for name in occupied if not name.endswith(".part")}
+        if begun and not holds_a_run(folder):
+            raise InputError(
+                f"--output {folder} has files, but no config.json of a run of lf2: choose another folder"
             )
         if config.resume and self.path("config.json").exists():
             same_run(config, read_json(self.path("config.json")))
@@ -260,8 +290,8 @@ class Run:
             if self.config.overwrite:
                 delete_run(self.folder)
             self.path("bad_batch.json").unlink(missing_ok=True)  # of an earlier try
+            write_json(self.path("config.json"), plain(self.config))  # first: it marks a run
             write_json(self.path("manifest.json"), manifest(self.config, datasets, device))
-            write_json(self.path("config.json"), plain(self.config))
         except OSError as error:
             raise InputError(f"--output {self.folder}: {error.strerror}") from None
 
@@ -336,11 +366,24 @@ def save_checkpoint(
 
 def load_checkpoint(
     run: Run,  # where from; its history is filled in
+    needs: Iterable[str] = (),  # what the stage wants back
+    content: dict[str, str] | None = None,  # fingerprints of what the run is made of, by flag
 ) -> dict[str, Any] | None:  # None when there is no checkpoint, or the run does not resume
-    "The saved state. An `InputError` names checkpoints that cannot be read."
-    state = last_state(run.folder, tqdm.write) if run.config.resume else None
+    "The saved state. An `InputError` names checkpoints that cannot be read, or what has changed since."
+    def check(state: Any) -> None:
+        missing = {"history", *needs} - set(state if isinstance(state, dict) else ())
+        if missing:
+            raise ValueError(f"it is no checkpoint of this stage: {', '.join(sorted(missing))} missing")
+
+    state = last_state(run.folder, say, check) if run.config.resume else None
     if state is None:
         return None
+    for flag, mark in (content or {}).items():
+        if state.get("content", {}).get(flag, mark) != mark:  # unknown to older checkpoints
+            raise InputError(
+                f"--resume: --{flag} {getattr(run.config, flag)} is not what the run began with: its "
+                "files have changed since; restore them, or start anew with --overwrite"
+            )
     found = state.pop("format", 0)
     if found > FORMAT:
         raise InputError(

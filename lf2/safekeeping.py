@@ -7,9 +7,9 @@ __all__ = ['CHECKPOINT', 'BEFORE', 'DAMAGED', 'LOCK', 'HOLDER', 'flush', 'writte
            'save_state', 'read_state', 'last_state', 'holder_of', 'held', 'Stopped', 'StopSign']
 
 # %% ../nbs/39_safekeeping.ipynb #97af20fb
+import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import threading
@@ -53,6 +53,9 @@ def written_whole(
         os.replace(temporary, path)
         if os.name == "posix":  # elsewhere a folder cannot be opened
             flush(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # the system does not say which of its files is full
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -74,7 +77,7 @@ CHECKPOINT, BEFORE, DAMAGED = "checkpoint.pt", "checkpoint_before.pt", "checkpoi
 
 
 class Writer:
-    "A file that remembers the system's error, which torch replaces by one of its own."
+    "A file that remembers an error, a signal's too, which torch replaces by one of its own."
 
     def __init__(self, file: BinaryIO):
         self.file, self.flush, self.error = file, file.flush, None
@@ -82,7 +85,7 @@ class Writer:
     def write(self, data) -> int:
         try:
             return self.file.write(data)
-        except OSError as error:
+        except BaseException as error:
             self.error = error
             raise
 
@@ -98,7 +101,7 @@ def save_state(
             writer = Writer(file)
             try:
                 torch.save(state, writer)
-            except RuntimeError:
+            except Exception:
                 if writer.error:
                     raise writer.error from None
                 raise
@@ -122,6 +125,7 @@ def read_state(
 def last_state(
     folder: Path | str,  # of a run
     tell: Callable[[str], None] = print,  # what to do with a message
+    check: Callable[[Any], None] = lambda state: None,  # raises `ValueError` for another kind of state
 ) -> dict[str, Any] | None:  # None when there is none
     "The newest state that can be read; `InputError` when there are some, and none can."
     complaints = []
@@ -131,8 +135,12 @@ def last_state(
             continue
         try:
             state = read_state(path)
+            check(state)
         except InputError as error:
             complaints.append(str(error))
+            continue
+        except ValueError as error:
+            complaints.append(f"{path} cannot be read ({error})")
             continue
         if complaints:
             os.replace(Path(folder, CHECKPOINT), Path(folder, DAMAGED))  # must not become the earlier
@@ -171,7 +179,8 @@ def held(
 ) -> Iterator[None]:
     "Hold a folder against other processes. `InputError` says who does already."
     folder, named = Path(folder), f"{flag} {folder}".strip()
-    made, lock = not folder.exists(), filelock.FileLock(Path(folder, LOCK), blocking=False)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    locked_before, lock = Path(folder, LOCK).exists(), filelock.FileLock(Path(folder, LOCK), blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -189,8 +198,10 @@ def held(
     finally:
         (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
-        if made and {p.name for p in folder.iterdir()} <= {LOCK}:
-            shutil.rmtree(folder)
+        if {p.name for p in folder.iterdir()} == {LOCK} and not locked_before:  # nothing was written
+            Path(folder, LOCK).unlink()
+            for place in made:
+                place.rmdir()
 
 # %% ../nbs/39_safekeeping.ipynb #fb8b2967
 class Stopped(KeyboardInterrupt):
@@ -218,7 +229,9 @@ class StopSign:
     def __enter__(self) -> "StopSign":
         self.earlier = {}
         if threading.current_thread() is threading.main_thread():  # the only one to get signals
-            for number in (signal.SIGINT, signal.SIGTERM):
+            hang_up = getattr(signal, "SIGHUP", None)  # a terminal that went away; nohup ignores it
+            ignored = hang_up is None or signal.getsignal(hang_up) == signal.SIG_IGN
+            for number in (signal.SIGINT, signal.SIGTERM, *([] if ignored else [hang_up])):
                 self.earlier[number] = signal.signal(number, self._hear)
         return self
 
@@ -232,7 +245,8 @@ class StopSign:
         self.asked = number
         if not self.waiting:
             raise Stopped(number)
-        self.tell("stopping after this iteration; once more stops at once")
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # a pipe may be gone by now
+            self.tell("stopping after this iteration; once more stops at once")
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
