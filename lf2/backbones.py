@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['BACKBONES', 'NUMPY_SCALARS', 'TORCHVISION_NAMES', 'resnet', 'mobilenet_v2', 'ResidualBlock', 'tiny', 'channels_of',
-           'plain_number', 'tensors_of', 'read_state', 'load_checked', 'backbone_state', 'imagenet_state',
-           'build_backbone', 'backbone_shapes', 'shapes_of', 'recognise_backbone', 'GroupBatchNorm',
-           'with_group_batch_norm', 'grouped']
+           'plain_number', 'tensors_of', 'digest_of', 'read_safetensors', 'read_state', 'load_checked',
+           'backbone_state', 'imagenet_state', 'build_backbone', 'backbone_shapes', 'shapes_of', 'recognise_backbone',
+           'GroupBatchNorm', 'with_group_batch_norm', 'grouped']
 
 # %% ../nbs/10_backbones.ipynb #f1d77c65
+import hashlib
 import os
 import pickle
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import torch
 import torchvision
@@ -150,15 +152,40 @@ def tensors_of(
     return tensors
 
 # %% ../nbs/10_backbones.ipynb #284f7fad
+def digest_of(
+    state: dict[str, Tensor],
+) -> str:  # 64 hexadecimal digits
+    "SHA-256 of all names and numbers."
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def read_safetensors(
+    path: str | os.PathLike,
+) -> dict[str, Tensor]:
+    "The tensors; `InputError` where they are not those that `save_weights` wrote there."
+    with safetensors.safe_open(path, "pt") as file:
+        written = (file.metadata() or {}).get("sha256")
+        state = {name: file.get_tensor(name) for name in file.keys()}
+    if written is not None and written != digest_of(state):
+        raise InputError(f"{path}: damaged, its checksum does not fit; take another copy")
+    return state
+
+
 def read_state(
     path: str | os.PathLike,  # .safetensors, or a file that torch.save wrote
 ) -> dict[str, Tensor]:  # the tensors, also of a file that wraps them in {"state_dict": …}
     "The weights in a file, without running anything that the file may hold. Raises InputError."
     try:
         if os.fspath(path).endswith(".safetensors"):
-            return safetensors.torch.load_file(path)
+            return read_safetensors(path)
         with torch.serialization.safe_globals(NUMPY_SCALARS):
             held = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         if foreign is None:

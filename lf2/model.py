@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .backbones import build_backbone, load_checked, read_state, recognise_backbone, tensors_of
+from .backbones import build_backbone, digest_of, load_checked, read_state, recognise_backbone
+from .backbones import tensors_of
 from .fusion import FusedOutputs, Fusion
 from .parts import PartNet, PartOutputs, set_classes, take_classes
 from .records import InputError
@@ -313,7 +314,7 @@ def save_weights(
     "Parameters and buffers, sorted by name."
     state = {k: v.detach().cpu().contiguous() for k, v in sorted(module.state_dict().items())}
     with open(path, "wb") as file:
-        file.write(safetensors.torch.save(state))
+        file.write(safetensors.torch.save(state, {"sha256": digest_of(state)}))
 
 # %% ../nbs/13_model.ipynb #dcef6a11
 def load_weights(
