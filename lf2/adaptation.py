@@ -37,8 +37,8 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
-from .processes import share_buffers, sum_gradients
+from .processes import Processes, extract_together, gather, gather_outputs, processes_for
+from .processes import require_same, share_buffers, sum_gradients
 from .records import UNKNOWN_CAMERA, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
 from .runs import require_finite, save_checkpoint, say, scores_of, scratch_folder
@@ -355,6 +355,8 @@ class Adaptation:
         self.model = self._fresh_model().to(self.device)
         with torch.inference_mode():  # refuses more parts than the map has rows
             self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
+        if self.processes.count > 1:
+            self.model.fusion.gather = partial(gather, self.processes)
         self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
         self.labellers = labellers_of(config)

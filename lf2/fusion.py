@@ -6,6 +6,7 @@
 __all__ = ['GatedMap', 'FusedOutputs', 'Fusion']
 
 # %% ../nbs/12_fusion.ipynb #6dc55bd6
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -42,6 +43,8 @@ class Fusion(nn.Module):
         super().__init__()
         self.gated = nn.ModuleList(GatedMap() for _ in range(parts))
         self.norms = nn.ModuleList(vector_norm(channels, group) for _ in range(parts + 1))
+        # in training: a process's rows to the whole batch's, which these norms see as released
+        self.gather: Callable[[Tensor], Tensor] = lambda rows: rows
 
     def forward(
         self,
@@ -51,6 +54,8 @@ class Fusion(nn.Module):
         if len(gates) != len(self.gated):
             raise ValueError(f"{len(gates)} gates for a fusion module of {len(self.gated)} parts")
         maps = [gated(teacher_map, gate) for gated, gate in zip(self.gated, gates)]
-        pooled = [pool(map) for map in (teacher_map, *maps)]
-        vectors = [norm(average + maximum) for norm, (average, maximum) in zip(self.norms, pooled)]
+        pooled = [sum(pool(map)) for map in (teacher_map, *maps)]
+        if self.training:
+            pooled = [self.gather(rows) for rows in pooled]
+        vectors = [norm(rows) for norm, rows in zip(self.norms, pooled)]
         return FusedOutputs(maps, vectors)
