@@ -40,10 +40,10 @@ from .parts import take_classes
 from .processes import Processes, extract_together, gather, gather_outputs, processes_for
 from .processes import require_same, share_buffers, sum_gradients
 from .records import UNKNOWN_CAMERA, InputError, camera_array, fingerprint, identity_array
-from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
-from .runs import require_finite, save_checkpoint, say, scores_of, scratch_folder
+from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
+from .runs import require_finite, run_stage, save_checkpoint, say, scores_of, scratch_folder
 from .runs import tensorboard_writer, warning_signs, write_json
-from .seeds import random_states, seed_of, seeded, seeded_globals, set_random_states
+from .seeds import random_states, seed_of, seeded, set_random_states
 from .seeds import torch_generator
 from .source import SourceNet
 
@@ -380,10 +380,6 @@ class Adaptation:
         model.load_backbone(self.source)
         return model
 
-    def content(self) -> dict[str, str]:
-        "Fingerprints of what the run is made of, by flag."
-        return self.fingerprints
-
     @property
     def criteria(self) -> dict[str, str]:
         "The column of the history that decides each pick beside the last epoch; larger is better."
@@ -398,7 +394,7 @@ class Adaptation:
             "progress": self.progress and self.progress.state(),
             "optimiser": self.optimiser.state_dict() if self.progress else None,
             "random": random_states(),
-            "content": self.content(),
+            "content": self.fingerprints,
             "warnings": self.warnings,
             "model": self.model.state_dict(),
             "labels": [torch.from_numpy(labels) for labels in self.labels],
@@ -531,16 +527,7 @@ def adapt(
     config: AdaptConfig,  # every choice
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 2: adapt to the unlabelled target. Raises `InputError` before anything long starts."
-    config = config.checked()
-    processes = processes_for(config.device)
-    run = Run(config, writes=processes.main)
-    processes.decide(lambda: Run.check(config) and None)
-    if config.resume and processes.decide(lambda: run.finished):
-        return processes.decide(lambda: read_json(run.path("results.json")))
-    with run.held(), seeded_globals(config.seed, "adaptation"):
-        results = train(run, Adaptation(config, processes))
-    processes.end()
-    return results
+    return run_stage(config.checked(), "adaptation", Adaptation, train)
 
 
 def train(
@@ -552,9 +539,9 @@ def train(
     tell = say if run.writes else lambda line: None
     if stage.cameras is None:
         tell(NO_CAMERAS.format(stage.dataset.name))
-    content, needs = stage.content(), ("model", "labels", "centres")
+    needs = ("model", "labels", "centres")
     state, run.history = processes.decide(
-        lambda: (load_checkpoint(run, needs, content), run.history)
+        lambda: (load_checkpoint(run, needs, stage.fingerprints), run.history)
     )
     run.start({"target": stage.dataset}, stage.device)
     if run.writes:

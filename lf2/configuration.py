@@ -15,9 +15,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from .records import InputError
 
 # %% ../nbs/40_configuration.ipynb #db6c7850
-Preset = Literal["paper", "recipe", "laptop", "laptop-recipe", "drawn", "drawn-recipe"]
-
-
 def fits(
     value: Any,
     hint: Any,  # of a field: a plain type, a Literal, a union or a tuple of any length
@@ -47,6 +44,9 @@ def in_words(
         return f"a tuple of {in_words(get_args(hint)[0])} each"
     names = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
     return names.get(hint, "None")
+
+# %% ../nbs/40_configuration.ipynb #4b1026f8
+Preset = Literal["paper", "recipe", "laptop", "laptop-recipe", "drawn", "drawn-recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,10 +25,10 @@ from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
 from .processes import share_buffers, sum_gradients
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
-from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint, read_json
-from .runs import require_finite, save_checkpoint, scores_of, scratch_folder, tensorboard_writer
-from .runs import write_json
-from .seeds import random_states, seeded, seeded_globals, set_random_states, torch_generator
+from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
+from .runs import require_finite, run_stage, save_checkpoint, scores_of, scratch_folder
+from .runs import tensorboard_writer, write_json
+from .seeds import random_states, seeded, set_random_states, torch_generator
 from .source import SourceNet
 
 # %% ../nbs/43_pretraining.ipynb #dc6a1488
@@ -201,10 +201,6 @@ class Pretraining:
         found = {"source": self.source, "target": self.target}
         return {role: dataset for role, dataset in found.items() if dataset is not None}
 
-    def content(self) -> dict[str, str]:
-        "Fingerprints of what the run is made of, by flag."
-        return {role: self.fingerprints[role] for role in self.datasets()}
-
     def split(self, dataset: Dataset | None) -> TestSplit | None:
         "A dataset's test split, if it has one that can be scored."
         if dataset is None or not dataset.can_be_scored:
@@ -261,7 +257,7 @@ class Pretraining:
             "optimiser": self.optimiser.state_dict(),
             "progress": self.progress and self.progress.state(),
             "random": random_states(),
-            "content": self.content(),
+            "content": self.fingerprints,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -278,16 +274,7 @@ def pretrain(
     config: PretrainConfig,  # every choice
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 1: train on the labelled source. Raises `InputError` before anything long starts."
-    config = config.checked()
-    processes = processes_for(config.device)
-    run = Run(config, writes=processes.main)
-    processes.decide(lambda: Run.check(config) and None)
-    if config.resume and processes.decide(lambda: run.finished):
-        return processes.decide(lambda: read_json(run.path("results.json")))
-    with run.held(), seeded_globals(config.seed, "pre-training"):
-        results = train(run, Pretraining(config, processes))
-    processes.end()
-    return results
+    return run_stage(config.checked(), "pre-training", Pretraining, train)
 
 
 def train(
@@ -296,9 +283,9 @@ def train(
 ) -> dict[str, Any]:  # what results.json holds
     "All epochs that are not done yet, and the results."
     config, processes = run.config, stage.processes
-    content, needs = stage.content(), ("net", "optimiser")
+    needs = ("net", "optimiser")
     state, run.history = processes.decide(
-        lambda: (load_checkpoint(run, needs, content), run.history)
+        lambda: (load_checkpoint(run, needs, stage.fingerprints), run.history)
     )
     if state:
         stage.load_state(state)

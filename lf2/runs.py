@@ -7,7 +7,7 @@ __all__ = ['PACKAGES', 'OF_A_RUN', 'OF_THE_LOCK', 'OF_A_RUN_PATTERNS', 'FORMAT',
            'history_text', 'read_history', 'installed', 'git_revision', 'describe_device', 'source_folder', 'manifest',
            'files_of_a_run', 'foreign_file', 'holds_a_run', 'delete_run', 'say', 'Run', 'scratch_folder', 'Means',
            'Progress', 'save_checkpoint', 'load_checkpoint', 'after_iteration', 'best_epoch', 'scores_of',
-           'require_finite', 'blaming', 'warning_signs', 'tensorboard_writer']
+           'require_finite', 'blaming', 'warning_signs', 'run_stage', 'tensorboard_writer']
 
 # %% ../nbs/41_runs.ipynb #f9e35cda
 import contextlib
@@ -27,9 +27,11 @@ import torch
 from tqdm.auto import tqdm
 
 from .configuration import StageConfig, plain, same_run
+from .processes import Processes, processes_for
 from .records import Dataset, InputError, fingerprint
 from .safekeeping import BEFORE, CHECKPOINT, DAMAGED, HOLDER, LOCK
 from .safekeeping import StopSign, held, holder_of, last_state, save_state, written_whole
+from .seeds import seeded_globals
 
 # %% ../nbs/41_runs.ipynb #ec73f129
 def write_json(
@@ -481,6 +483,24 @@ def warning_signs(
             f"{100 * scores[-1]:.1f}"
         )
     return [f"epoch {row['epoch']}: {sign}" for sign in found]
+
+# %% ../nbs/41_runs.ipynb #c56f0969
+def run_stage(
+    config: StageConfig,  # checked
+    name: str,  # of the stage, which the global generators are seeded by
+    prepare: Callable[[StageConfig, Processes], Any],  # makes the stage
+    train: Callable[[Run, Any], dict[str, Any]],  # the held run and the stage, to the results
+) -> dict[str, Any]:  # what results.json holds
+    "Run a stage, or return the results of one that is finished. `InputError` before anything is written."
+    processes = processes_for(config.device)
+    run = Run(config, writes=processes.main)
+    processes.decide(lambda: Run.check(config) and None)
+    if config.resume and processes.decide(lambda: run.finished):
+        return processes.decide(lambda: read_json(run.path("results.json")))
+    with run.held(), seeded_globals(config.seed, name):
+        results = train(run, prepare(config, processes))
+    processes.end()
+    return results
 
 # %% ../nbs/41_runs.ipynb #e5415938
 def tensorboard_writer(
