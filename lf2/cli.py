@@ -82,7 +82,8 @@ class BenchConfig:
     "Time the fast parts against what one would use otherwise, in turn, and print the ratios."
 
     parts: tuple[str, ...] = (  # which
-        "scoring", "re-ranking", "clustering", "loading", "extraction", "step", "options", "recipe"
+        "scoring", "re-ranking", "clustering", "loading", "extraction", "step", "ways", "options",
+        "recipe",
     )
     size: Literal["quick", "market"] = "quick"  # market: Market-1501's, a quarter of an hour
     runs: int = 5  # of each way, after one to warm up; fewer where a way takes minutes
@@ -538,7 +539,7 @@ def answer(
     except RuntimeError as error:
         if "RANK" not in os.environ or "onnection" not in str(error):
             raise
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rpartition("] ")[2].partition(". ")[0]
         print(f"lf2 {command}: another process is gone ({reason}){how_to_go_on(command)}", file=sys.stderr)
         return 1
     except MemoryError as error:

@@ -6,7 +6,6 @@
 __all__ = ['GatedMap', 'FusedOutputs', 'Fusion']
 
 # %% ../nbs/12_fusion.ipynb #6dc55bd6
-from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -43,19 +42,29 @@ class Fusion(nn.Module):
         super().__init__()
         self.gated = nn.ModuleList(GatedMap() for _ in range(parts))
         self.norms = nn.ModuleList(vector_norm(channels, group) for _ in range(parts + 1))
-        # in training: a process's rows to the whole batch's, which these norms see as released
-        self.gather: Callable[[Tensor], Tensor] = lambda rows: rows
 
     def forward(
         self,
         teacher_map: Tensor,  # [B, C, h, w]: Φ^{P_0}
         gates: list[Tensor],  # K of [B, C, 1, 1], the student's
     ) -> FusedOutputs:
+        return self.normalise(self.pooled(teacher_map, gates))
+
+    def pooled(
+        self,
+        teacher_map: Tensor,  # [B, C, h, w]: Φ^{P_0}
+        gates: list[Tensor],  # K of [B, C, 1, 1], the student's
+    ) -> FusedOutputs:  # before batch norm
+        "What concerns each image alone."
         if len(gates) != len(self.gated):
             raise ValueError(f"{len(gates)} gates for a fusion module of {len(self.gated)} parts")
         maps = [gated(teacher_map, gate) for gated, gate in zip(self.gated, gates)]
-        pooled = [sum(pool(map)) for map in (teacher_map, *maps)]
-        if self.training:
-            pooled = [self.gather(rows) for rows in pooled]
-        vectors = [norm(rows) for norm, rows in zip(self.norms, pooled)]
-        return FusedOutputs(maps, vectors)
+        return FusedOutputs(maps, [sum(pool(map)) for map in (teacher_map, *maps)])
+
+    def normalise(
+        self,
+        pooled: FusedOutputs,  # of all images of the batch
+    ) -> FusedOutputs:
+        "What concerns the whole batch: its statistics."
+        vectors = [norm(rows) for norm, rows in zip(self.norms, pooled.vectors)]
+        return FusedOutputs(pooled.maps, vectors)

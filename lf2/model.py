@@ -187,13 +187,30 @@ class LF2(Rebuildable, TeacherStudent):
         self,
         images: Tensor,  # [B, 3, H, W], normalised
     ) -> LF2Outputs:
+        return self.of_batch(self.of_images(images))
+
+    def of_images(
+        self,
+        images: Tensor,  # [B, 3, H, W], normalised
+    ) -> LF2Outputs:  # its fused vectors before their batch norm
+        "What concerns images alone, and those that share a group of batch norm."
         student = self.student(images)
         with torch.no_grad():
             teacher = self.teacher(images)
-        learns = self.settings["fusion"] == "trained" and torch.is_grad_enabled()
-        with torch.set_grad_enabled(learns):
-            fused = self.fusion(teacher.map, student.gates)
-        return LF2Outputs(student, teacher, fused)
+        with self._fusing():
+            return LF2Outputs(student, teacher, self.fusion.pooled(teacher.map, student.gates))
+
+    def of_batch(
+        self,
+        outputs: LF2Outputs,  # of `of_images`, for all images of the batch
+    ) -> LF2Outputs:
+        "What concerns the batch as a whole: the fusion module's statistics."
+        with self._fusing():
+            return outputs._replace(fused=self.fusion.normalise(outputs.fused))
+
+    def _fusing(self) -> torch.set_grad_enabled:
+        "Where fused vectors are made: they have a history only if the fusion module learns."
+        return torch.set_grad_enabled(self.settings["fusion"] == "trained" and torch.is_grad_enabled())
 
     def fused(
         self,

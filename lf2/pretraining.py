@@ -22,14 +22,14 @@ from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import save_description, save_pick
 from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
-from .processes import Processes, extract_together, gather_outputs, processes_for, require_same
-from .processes import share_buffers, sum_gradients
+from .processes import Processes, extract_together, processes_for, require_same
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
 from .runs import require_finite, run_stage, save_checkpoint, scores_of, scratch_folder
 from .runs import tensorboard_writer, write_json
 from .seeds import random_states, seeded, set_random_states, torch_generator
 from .source import SourceNet
+from .steps import Step, compile_backbone, require_groups
 
 # %% ../nbs/43_pretraining.ipynb #dc6a1488
 def learning_rate_factor(
@@ -122,14 +122,14 @@ def source_batches(
 def target_batches(
     config: PretrainConfig,  # of the run
     dataset: Dataset | None,  # the target, whose labels are not looked at; None: leave it out
-    share: slice = slice(None),  # of a batch's images, for one of several processes
 ) -> Callable[[int, int], Tensor | None]:  # (epoch, iteration) to images
-    "Augmented shuffled batches of the target."
+    "Augmented shuffled batches of the target: their first group, since no statistics follow the others."
     if dataset is None:
         return lambda epoch, iteration: None
     if not dataset.train:
         raise InputError(f"--target {dataset.name} has no training images")
     images, batches = training_images(config, dataset), target_order(config, dataset)
+    share = slice(0, config.bn_group or None)
 
     def batch(epoch: int, iteration: int) -> Tensor:
         indices = batches[(epoch - 1) * config.iterations + iteration]
@@ -144,7 +144,7 @@ def pretrain_epoch(
     optimiser: torch.optim.Optimizer,
     losses: Callable[[Any, Tensor], dict[str, Tensor]],  # of outputs and classes
     batches,  # iterable of (source images, classes, target images or None), those not yet done
-    processes: Processes,
+    step: Step,  # of the network
     name: str = "",  # for messages, such as "epoch 3"
     progress: Progress | None = None,  # of an epoch that was stopped; counted up
     after: Callable[[], None] = lambda: None,  # called after each iteration
@@ -153,18 +153,17 @@ def pretrain_epoch(
     progress = progress or Progress()
     net.train()
     for images, labels, target_images in batches:
-        named = losses(gather_outputs(processes, net(images)), labels)
+        def loss(outputs: Any) -> tuple[Tensor, dict[str, Tensor]]:
+            named = losses(outputs, labels)
+            total = sum(named.values())
+            require_finite(total, f"{name}, iteration {progress.iteration + 1}")
+            return total, named
+
+        total, named = step.backward(net, images, loss)
         if target_images is not None:
-            with torch.no_grad():
-                net(target_images)
-        loss = sum(named.values())
-        require_finite(loss, f"{name}, iteration {progress.iteration + 1}")
-        optimiser.zero_grad()
-        processes.accelerator.backward(loss)
-        sum_gradients(processes, net.parameters())
-        share_buffers(processes, net)
-        optimiser.step()
-        progress.means.add(loss=loss, **named)
+            step.observe(net, target_images)
+        step.take(optimiser)
+        progress.means.add(loss=total, **named)
         progress.iteration += 1
         after()
     return progress.means.read()
@@ -175,11 +174,9 @@ class Pretraining:
 
     def __init__(self, config: PretrainConfig, processes: Processes | None = None):
         self.config = config
-        self.processes = processes or processes_for(config.device)
+        self.processes = processes or processes_for(config.device, config.precision)
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
-        self.processes.share(config.identities, "--identities")
-        self.processes.require_groups(batch, config.bn_group)
         self.share = self.processes.share(batch)
         self.source = open_dataset(config.source)
         self.target = open_dataset(config.target) if config.target else None
@@ -190,6 +187,10 @@ class Pretraining:
             started = build_backbone(config.backbone, config.weights)
             net.backbone.load_state_dict(started.state_dict())
         self.net = net.to(self.device)
+        self.step = Step(self.processes, self.net, config.pieces, config.clip_norm)
+        require_groups(self.step, batch, config.bn_group)
+        if config.compile:
+            compile_backbone(self.net, self.device)
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
@@ -212,7 +213,7 @@ class Pretraining:
     def batches(self):
         "(epoch, iterations done) to its other batches on the device, prepared ahead in a thread."
         source = source_batches(self.config, self.source, self.share)
-        target = target_batches(self.config, self.target, self.target_share())
+        target = target_batches(self.config, self.target if self.processes.main else None)
 
         def prepared(epoch: int, done: int):
             def one(iteration: int):
@@ -221,15 +222,6 @@ class Pretraining:
                 yield [part if part is None else part.to(self.device) for part in batch]
 
         return prepared
-
-    def target_share(self) -> slice:
-        "Of a target batch, which is smaller where there are few images."
-        if self.target is None:
-            return slice(None)
-        c = self.config
-        size = min(c.identities * c.instances, len(self.target.train))
-        self.processes.require_groups(size, c.bn_group)
-        return self.processes.share(size, "target images of a batch")
 
     def score(self, describe: Callable[[Tensor], Tensor], split: TestSplit) -> dict[str, float | None]:
         "Of a descriptor on a test split."
@@ -255,6 +247,7 @@ class Pretraining:
         return {
             "net": self.net.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.step.scaler_state(),
             "progress": self.progress and self.progress.state(),
             "random": random_states(),
             "content": self.fingerprints,
@@ -264,6 +257,7 @@ class Pretraining:
         "From a checkpoint."
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.step.load_scaler(state.get("scaler"))
         if state.get("progress"):  # unknown to a checkpoint of an older version, as is the next
             self.progress = Progress(state["progress"])
         if "random" in state:
@@ -312,7 +306,7 @@ def train(
         with run.stop.deferred(), blaming(run, lambda: stage.paths(epoch, progress.iteration)):
             row |= pretrain_epoch(
                 stage.net, stage.optimiser, losses, batches(epoch, progress.iteration),
-                processes, f"epoch {epoch}", progress, after,
+                stage.step, f"epoch {epoch}", progress, after,
             )
         if split and (epoch % config.evaluate_every == 0 or epoch == config.epochs):
             stage.net.eval()

@@ -492,7 +492,7 @@ def run_stage(
     train: Callable[[Run, Any], dict[str, Any]],  # the held run and the stage, to the results
 ) -> dict[str, Any]:  # what results.json holds
     "Run a stage, or return the results of one that is finished. `InputError` before anything is written."
-    processes = processes_for(config.device)
+    processes = processes_for(config.device, config.precision)
     run = Run(config, writes=processes.main)
     processes.decide(lambda: Run.check(config) and None)
     if config.resume and processes.decide(lambda: run.finished):
