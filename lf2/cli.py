@@ -6,9 +6,9 @@
 __all__ = ['Pick', 'Precision', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'ExtractConfig', 'FiguresConfig',
            'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse',
            'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers', 'require_replaceable',
-           'run_evaluate', 'require_parent', 'run_extract', 'run_figures', 'run_bench', 'run_draw', 'run_inspect',
-           'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on',
-           'main', 'answer']
+           'run_evaluate', 'require_parent', 'run_extract', 'extract_folder', 'extract_file', 'run_figures',
+           'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory',
+           'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -49,16 +49,16 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractConfig:
-    "Write the descriptors of a folder of crops, with their paths, to an .npz file."
+    "Write the descriptors of any number of crops, with their paths, for numpy and as Parquet."
 
     data: str  # dataset, such as crops:DIR; all its images are described
     model: str  # folder of a pre-training or adaptation run
-    output: str  # .npz file to write: features [N, C] float32 of unit length, paths [N]
+    output: str  # folder, where a stopped extraction goes on; or an .npz file, in one go
     pick: Pick = "last"  # which of the run's models
     precision: Precision = "float32"  # that the network computes in
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
-    memory: float = 4.0  # GiB for features; beyond it they lie in a mapped file until written
+    memory: float = 4.0  # GiB for features of an .npz; beyond it they lie in a mapped file until written
     overwrite: bool = False  # replace --output if it is there
 
 
@@ -275,6 +275,29 @@ def require_parent(
 
 def run_extract(config: ExtractConfig) -> int:
     "`lf2 extract`"
+    return extract_file(config) if config.output.endswith(".npz") else extract_folder(config)
+
+
+def extract_folder(config: ExtractConfig) -> int:
+    "`lf2 extract --output FOLDER`"
+    from lf2.datasets import open_dataset
+    from lf2.descriptors import extract_to, load
+
+    require_numbers(workers=(config.workers, 0), memory=(config.memory, 0))
+    model = load(config.model, config.pick, config.device)
+    options = dict(workers=config.workers, overwrite=config.overwrite, progress=sys.stderr.isatty())
+    try:
+        found = extract_to(config.output, model, open_dataset(config.data), config.precision, **options)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on after the last whole piece") from None
+    count, channels = found.features.shape
+    print(f"{count:,} descriptors of {channels} numbers lie in {config.output}: features.npy and "
+          f"descriptors.parquet; lf2 index --descriptors {config.output} makes them searchable")
+    return 0
+
+
+def extract_file(config: ExtractConfig) -> int:
+    "`lf2 extract --output FILE.npz`"
     import numpy as np
 
     from lf2.datasets import open_dataset
@@ -287,8 +310,6 @@ def run_extract(config: ExtractConfig) -> int:
     device = choose_device(config.device)
     output = Path(config.output)
     require_numbers(workers=(config.workers, 0), memory=(config.memory, 0))
-    if output.suffix != ".npz":
-        raise InputError(f"--output {output}: its name must end in .npz")
     if output.exists() and not config.overwrite:
         raise InputError(f"--output {output} exists: choose another name, or --overwrite")
     require_parent(output)
