@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'ABOUT', 'TABLE', 'OF_AN_EXTRACTION', 'PIECE', 'identify', 'named', 'same_model', 'Extractor', 'load',
-           'npy_head', 'put_rows', 'import_pyarrow', 'write_part', 'part_path', 'mark_of', 'require_own_folder',
-           'read_about', 'pieces_done', 'require_text', 'Extraction', 'open_extraction', 'begin', 'extract_to']
+           'npy_head', 'put_rows', 'import_pyarrow', 'record_columns', 'write_parquet', 'write_part', 'read_records',
+           'part_path', 'mark_of', 'require_own_folder', 'read_about', 'pieces_done', 'require_text', 'Extraction',
+           'open_extraction', 'begin', 'extract_to']
 
 # %% ../nbs/60_descriptors.ipynb #59a14c1b
 import hashlib
@@ -149,27 +150,49 @@ def import_pyarrow():
     return pyarrow
 
 
+def record_columns(
+    records: Sequence[Record],  # [n]
+) -> dict[str, Any]:  # of Arrow arrays
+    "Records as the columns path, identity and camera."
+    arrow = import_pyarrow()
+    return {
+        "path": arrow.array([record.path for record in records], arrow.string()),
+        "identity": arrow.array([record.identity for record in records], arrow.int64()),
+        "camera": arrow.array([record.camera for record in records], arrow.int64()),
+    }
+
+
+def write_parquet(
+    path: Path,  # .parquet file
+    columns: dict[str, Any],  # of Arrow arrays
+) -> None:
+    "A table, whole or not at all."
+    arrow = import_pyarrow()
+    with written_whole(path) as temporary:  # no dictionaries: hardly a value occurs twice
+        arrow.parquet.write_table(arrow.table(columns), temporary, use_dictionary=False)
+
+
 def write_part(
     path: Path,  # .parquet file
     records: Sequence[Record],  # [n]
     features: np.ndarray,  # [n, C] float32
 ) -> None:
-    "One piece of the table, whole or not at all."
+    "One piece of the table of descriptors."
     arrow = import_pyarrow()
-    columns = {
-        "path": arrow.array([record.path for record in records], arrow.string()),
-        "identity": arrow.array([record.identity for record in records], arrow.int64()),
-        "camera": arrow.array([record.camera for record in records], arrow.int64()),
-        "descriptor": arrow.FixedSizeListArray.from_arrays(
-            arrow.array(features.ravel()), features.shape[1]
-        ),
-    }
-    with written_whole(path) as temporary:  # no dictionaries: hardly a number occurs twice
-        arrow.parquet.write_table(arrow.table(columns), temporary, use_dictionary=False)
+    lists = arrow.FixedSizeListArray.from_arrays(arrow.array(features.ravel()), features.shape[1])
+    write_parquet(path, record_columns(records) | {"descriptor": lists})
+
+
+def read_records(
+    path: Path,  # .parquet file, or a folder of them
+) -> list[Record]:
+    "The records of a table; its other columns are not read. `OSError` or `ValueError`."
+    table = import_pyarrow().parquet.read_table(path, columns=list(Record._fields))
+    return list(map(Record, *(table[name].to_pylist() for name in Record._fields)))
 
 # %% ../nbs/60_descriptors.ipynb #a3d6adf3
 FEATURES, ABOUT, TABLE = "features.npy", "extraction.json", "descriptors.parquet"
-OF_AN_EXTRACTION = {FEATURES, ABOUT, TABLE, LOCK, HOLDER}
+OF_AN_EXTRACTION = {ABOUT, FEATURES, TABLE, LOCK, HOLDER}
 PIECE = 2048  # images; a crash loses fewer
 
 
@@ -190,11 +213,12 @@ def mark_of(
 
 def require_own_folder(
     folder: Path,  # that exists
+    own: set[str] = OF_AN_EXTRACTION,  # names of what the command writes
 ) -> None:
     "`InputError` for a folder in which something else lies."
-    foreign = sorted(p.name for p in folder.iterdir() if p.name not in OF_AN_EXTRACTION)
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if foreign:
-        raise InputError(f"--output {folder} holds {foreign[0]}, which is of no extraction: "
+        raise InputError(f"--output {folder} holds {foreign[0]}, which this command did not write: "
                          "name a new or an empty folder")
 
 
@@ -262,20 +286,19 @@ def open_extraction(
     folder: Path | str,
 ) -> Extraction:
     "Open a finished extraction. `InputError` where it is not there, unfinished or damaged."
-    arrow, folder = import_pyarrow(), Path(folder)
+    folder = Path(folder)
     about = read_about(folder)
     if about["rows"] < about["dataset"]["images"]:
         raise InputError(f"{folder} is unfinished ({about['rows']} of {about['dataset']['images']} "
                          "images): the same lf2 extract command goes on")
     try:
         features = np.load(folder / FEATURES, mmap_mode="r")
-        table = arrow.parquet.read_table(folder / TABLE, columns=["path", "identity", "camera"])
-        if not len(features) == len(table) == about["rows"]:
-            raise ValueError(f"{len(features)} descriptors of {len(table)} images")
+        records = read_records(folder / TABLE)
+        if not len(features) == len(records) == about["rows"]:
+            raise ValueError(f"{len(features)} descriptors of {len(records)} images")
     except (OSError, ValueError) as error:  # arrow's errors are of these kinds, too
         raise InputError(f"{folder} is damaged ({error}): make it anew with --overwrite") from None
-    columns = (table[name].to_pylist() for name in Record._fields)
-    return Extraction(features, list(map(Record, *columns)), about)
+    return Extraction(features, records, about)
 
 # %% ../nbs/60_descriptors.ipynb #23349f30
 def begin(
