@@ -499,9 +499,9 @@ def run_index(config: IndexConfig) -> int:
     about = build_index(config.descriptors, config.output, config.kind, config.overwrite).about
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["settings"].items())
     print(f"{about['images']:,} images, {about['kind']}" + (f" ({settings})" if settings else ""))
-    recall = about["recall"]
-    print(f"finds {100 * recall['share']:.1f} % of the true nearest {recall['top']}, "
-          f"measured on {recall['queries']} of them")
+    if recall := about["recall"]:
+        print(f"finds {100 * recall['share']:.1f} % of the true nearest {recall['top']}, "
+              f"measured on {recall['queries']} of them")
     print(f"The index lies in {config.output}; lf2 search --index {config.output} --query IMAGE asks it.")
     return 0
 
@@ -533,7 +533,10 @@ def run_search(config: SearchConfig) -> int:
         write_json(config.json, plain_answers(answers))
         print(f"written to {config.json}")
     if config.html:
-        write_page(config.html, answers, gallery)
+        asked = [f"Re-ranked among the first {config.rerank} of each list."] if config.rerank else []
+        asked += [f"Cameras {' '.join(map(str, config.cameras))} only."] if config.cameras else []
+        asked += ["None of the query's own camera."] if config.other_cameras else []
+        write_page(config.html, answers, gallery, " ".join(asked))
         print(f"open {config.html} in a browser")
     return 0
 

@@ -242,7 +242,7 @@ def build_index(
         index = fill_index(kind, features)
         about = {
             "lf2": __version__, "kind": kind, "settings": settings_of(index),
-            "recall": measure_recall(index), "images": len(records), "channels": features.shape[1],
+            "recall": None if kind == "exact" else measure_recall(index), "images": len(records), "channels": features.shape[1],
             "dataset": source["dataset"], "precision": source["precision"], "model": source["model"],
         }
         (folder / ABOUT).unlink(missing_ok=True)  # comes last: what it tells of is there
@@ -520,10 +520,12 @@ def write_page(
     path: Path | str,  # .html file
     answers: Sequence[Answer],
     gallery: Gallery,
+    asked: str = "",  # sentences on how the search was narrowed
 ) -> None:
     "A page with queries and what was found for them, whole or not at all."
     shown, about = answers[:MOST_SHOWN], gallery.about
-    loss = "" if about["kind"] == "exact" else f" (finds {100 * about['recall']['share']:.1f} % of the nearest)"
+    recall = about["recall"]
+    loss = f" (finds {100 * recall['share']:.1f} % of the nearest {recall['top']})" if recall else ""
     some = "" if len(shown) == len(answers) else f", of which the first {len(shown)} are shown"
     page = PAGE.render(
         answers=shown, frames=FRAMES, occurring={hit.verdict for a in shown for hit in a.hits},
@@ -532,7 +534,7 @@ def write_page(
         camera=lambda record: "" if record.camera is None else f"camera {record.camera}",
         summary=f"{len(answers):,} queries{some}, searched for in {about['images']:,} images "
                 f"({about['dataset']['name']}). Kind of index: {about['kind']}{loss}. "
-                "The numbers are cosines of descriptors: 1 for the same image.",
+                f"{asked} The numbers are cosines of descriptors: 1 for the same image.",
     )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
