@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Pick', 'Precision', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'ExtractConfig', 'FiguresConfig',
-           'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse',
-           'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers', 'require_replaceable',
-           'run_evaluate', 'require_parent', 'run_extract', 'run_figures', 'run_bench', 'run_draw', 'run_inspect',
-           'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on',
-           'main', 'answer']
+           'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'IndexConfig', 'SearchConfig', 'wanted_preset',
+           'defaults_of', 'parse', 'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers',
+           'require_replaceable', 'run_evaluate', 'require_parent', 'run_extract', 'extract_folder', 'extract_file',
+           'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo', 'run_ablate', 'run_index',
+           'run_search', 'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -49,16 +49,16 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractConfig:
-    "Write the descriptors of a folder of crops, with their paths, to an .npz file."
+    "Write the descriptors of any number of crops, with their paths, for numpy and as Parquet."
 
     data: str  # dataset, such as crops:DIR; all its images are described
     model: str  # folder of a pre-training or adaptation run
-    output: str  # .npz file to write: features [N, C] float32 of unit length, paths [N]
+    output: str  # folder, where a stopped extraction goes on; or an .npz file, in one go
     pick: Pick = "last"  # which of the run's models
     precision: Precision = "float32"  # that the network computes in
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
-    memory: float = 4.0  # GiB for features; beyond it they lie in a mapped file until written
+    memory: float = 4.0  # GiB for features of an .npz; beyond it they lie in a mapped file until written
     overwrite: bool = False  # replace --output if it is there
 
 
@@ -115,6 +115,33 @@ class DemoConfig:
     output: str  # folder of the demo; a demo that was stopped goes on there
     seed: int = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or cuda:N
+
+# %% ../nbs/70_cli.ipynb #00994541
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig:
+    "Make descriptors searchable, and measure what the index loses."
+
+    descriptors: str  # folder that lf2 extract made
+    output: str  # folder of the index
+    kind: Literal["exact", "ivf", "hnsw", "auto"] = "exact"  # auto: exact up to a million crops or so
+    overwrite: bool = False  # replace the index in --output
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    "Find the images most like some others; for people, for programs, and as a page that opens offline."
+
+    index: str  # folder that lf2 index made
+    query: str  # image, folder, .csv, text file with a path on each line, or a dataset such as folder:DIR
+    top: int = 20  # length of the lists
+    cameras: tuple[int, ...] = ()  # find images of these only
+    other_cameras: bool = False  # find none of the query's own camera
+    rerank: int = 0  # k-reciprocal re-ranking among so many first; 0: none
+    json: str | None = None  # file to write the lists to
+    html: str | None = None  # file to write a page to, with the pictures in it
+    model: str | None = None  # the run's folder, if it has moved since
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    workers: int = 2  # threads that decode images
 
 # %% ../nbs/70_cli.ipynb #b8d9b1ae
 def wanted_preset(
@@ -276,6 +303,29 @@ def require_parent(
 
 def run_extract(config: ExtractConfig) -> int:
     "`lf2 extract`"
+    return extract_file(config) if config.output.endswith(".npz") else extract_folder(config)
+
+
+def extract_folder(config: ExtractConfig) -> int:
+    "`lf2 extract --output FOLDER`"
+    from lf2.datasets import open_dataset
+    from lf2.descriptors import extract_to, load
+
+    require_numbers(workers=(config.workers, 0), memory=(config.memory, 0))
+    model = load(config.model, config.pick, config.device)
+    options = dict(workers=config.workers, overwrite=config.overwrite, progress=sys.stderr.isatty())
+    try:
+        found = extract_to(config.output, model, open_dataset(config.data), config.precision, **options)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on after the last whole piece") from None
+    count, channels = found.features.shape
+    print(f"{count:,} descriptors of {channels} numbers lie in {config.output}: features.npy and "
+          f"descriptors.parquet; lf2 index --descriptors {config.output} makes them searchable")
+    return 0
+
+
+def extract_file(config: ExtractConfig) -> int:
+    "`lf2 extract --output FILE.npz`"
     import numpy as np
 
     from lf2.datasets import open_dataset
@@ -288,8 +338,6 @@ def run_extract(config: ExtractConfig) -> int:
     device = choose_device(config.device)
     output = Path(config.output)
     require_numbers(workers=(config.workers, 0), memory=(config.memory, 0))
-    if output.suffix != ".npz":
-        raise InputError(f"--output {output}: its name must end in .npz")
     if output.exists() and not config.overwrite:
         raise InputError(f"--output {output} exists: choose another name, or --overwrite")
     require_parent(output)
@@ -444,6 +492,55 @@ def run_ablate(config: AblateConfig) -> int:
     print(f"table.csv, table.md and curves.png lie in {config.output}.")
     return 0
 
+# %% ../nbs/70_cli.ipynb #9938a29c
+def run_index(config: IndexConfig) -> int:
+    "`lf2 index`"
+    from lf2.search import build_index
+
+    about = build_index(config.descriptors, config.output, config.kind, config.overwrite).about
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["settings"].items())
+    print(f"{about['images']:,} images, {about['kind']}" + (f" ({settings})" if settings else ""))
+    if recall := about["recall"]:
+        print(f"finds {100 * recall['share']:.1f} % of the true nearest {recall['top']}, "
+              f"measured on {recall['queries']} of them")
+    print(f"The index lies in {config.output}; lf2 search --index {config.output} --query IMAGE asks it.")
+    return 0
+
+
+def run_search(config: SearchConfig) -> int:
+    "`lf2 search`"
+    from lf2.descriptors import load
+    from lf2.runs import write_json
+    from lf2.search import answer_lines, open_index, plain_answers, read_queries, search, write_page
+
+    require_numbers(top=(config.top, 1), rerank=(config.rerank, 0), workers=(config.workers, 0))
+    for flag, file, mark in (("--json", config.json, '"results"'), ("--html", config.html, "<title>lf2 search")):
+        if file:
+            require_parent(Path(file), flag)
+            require_replaceable(Path(file), flag, flag.replace("--", "."), mark)
+    gallery = open_index(config.index)
+    source = gallery.about["model"]
+    folder = config.model or source["folder"]
+    if not Path(folder).is_dir():
+        raise InputError(f"the model of --index {config.index} lay in {folder}: say with --model where it is")
+    model = load(folder, source["pick"], config.device)
+    answers = search(
+        gallery, model, read_queries(config.query), config.top, config.cameras, config.other_cameras,
+        config.rerank, config.workers,
+    )
+    for answer in answers:
+        print("\n".join(answer_lines(answer)))
+    if config.json:
+        write_json(config.json, plain_answers(answers))
+        print(f"written to {config.json}")
+    if config.html:
+        asked = [f"Re-ranked among the first {config.rerank} of each list."] if config.rerank else []
+        asked += [f"Cameras {' '.join(map(str, config.cameras))} only."] if config.cameras else []
+        asked += ["None of the query's own camera."] if config.other_cameras else []
+        write_page(config.html, answers, gallery, " ".join(asked))
+        print(f"open {config.html} in a browser")
+    return 0
+
 # %% ../nbs/70_cli.ipynb #8f10e04d
 def keep_freed_memory() -> bool:  # whether the C library could be told
     "Let malloc keep freed memory for the next step. The process then stays as large as it once was."
@@ -463,6 +560,8 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
     "adapt": (AdaptConfig, run_adapt),
     "evaluate": (EvaluateConfig, run_evaluate),
     "extract": (ExtractConfig, run_extract),
+    "index": (IndexConfig, run_index),
+    "search": (SearchConfig, run_search),
     "figures": (FiguresConfig, run_figures),
     "ablate": (AblateConfig, run_ablate),
     "bench": (BenchConfig, run_bench),

@@ -33,7 +33,7 @@ def import_faiss():
         import faiss
     except ImportError as error:
         raise InputError(
-            'k-means needs faiss, which is not installed: pip install "lf2[cpu]", '
+            'faiss is needed here, and not installed: pip install "lf2[cpu]", '
             'or "lf2[gpu]" for a CUDA build'
         ) from error
     return faiss
