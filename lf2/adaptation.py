@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import IdentityBatches, draw_instances, draw_over_cameras, prefetch
-from .configuration import AdaptConfig
+from .configuration import TOLD_THE_NUMBER, AdaptConfig
 from .datasets import open_dataset
 from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, save_pick
@@ -39,7 +39,8 @@ from .neighbourhoods import dbscan
 from .parts import take_classes
 from .processes import Processes, extract_together, gather, gather_outputs, processes_for
 from .processes import require_same, share_buffers, sum_gradients
-from .records import UNKNOWN_CAMERA, InputError, camera_array, fingerprint, identity_array
+from .records import UNKNOWN_CAMERA, Choices, InputError, camera_array, fingerprint
+from .records import identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
 from .runs import require_finite, run_stage, save_checkpoint, say, scores_of, scratch_folder
 from .runs import tensorboard_writer, warning_signs, write_json
@@ -218,18 +219,18 @@ def released_call(
     return partial(minibatch_kmeans, init_size=RELEASED_INIT_SIZE["part" if part else "global"])
 
 
-LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = {
+LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = Choices("--labeller", {
     "kmeans": lambda config, part: partial(kmeans, sample=config.cluster_sample),
     "minibatch": released_call,
     "dbscan": lambda config, part: partial(dbscan, radius=config.radius),
-}
+})
 
 
 def labellers_of(
     config: AdaptConfig,  # checked
 ) -> list[Labeller]:  # one a stream
-    "The clustering of each stream: (features, clusters, seed) to `Clusters`."
-    return [LABELLERS[config.labeller](config, part) for part in range(config.streams)]
+    "The clustering of each stream: (features, clusters, seed) to `Clusters`. Raises InputError."
+    return [LABELLERS.find(config.labeller)(config, part) for part in range(config.streams)]
 
 
 def label_parts(
@@ -319,6 +320,7 @@ class Adaptation:
         self.processes.share(config.identities, "--identities")
         self.processes.require_groups(batch, config.bn_group)
         self.share = self.processes.share(batch)
+        self.labellers = labellers_of(config)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
         self.source, self.height, self.width = load_model(config.init, pick)
         if not isinstance(self.source, SourceNet):
@@ -328,7 +330,7 @@ class Adaptation:
         size = (self.height, self.width)
         if not self.dataset.train:
             raise InputError(f"--target {self.dataset.name} has no training images")
-        if config.labeller != "dbscan" and max(config.clusters) > len(self.dataset.train):
+        if config.labeller in TOLD_THE_NUMBER and max(config.clusters) > len(self.dataset.train):
             raise InputError(
                 f"--clusters {max(config.clusters)} is more than the {len(self.dataset.train)} "
                 f"training images of {self.dataset.name}"
@@ -359,7 +361,6 @@ class Adaptation:
             self.model.fusion.gather = partial(gather, self.processes)
         self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
-        self.labellers = labellers_of(config)
         self.labels: list[np.ndarray] = []
         self.centres: np.ndarray | None = None
         self.direct_transfer: dict[str, float | None] = {}
