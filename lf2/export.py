@@ -283,9 +283,9 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
     @property
     def summary(self) -> dict[str, Any]:
         "What the network is, in plain types."
-        settings = self.network.settings
+        settings, device = self.network.settings, next(self.network.parameters()).device
         with torch.inference_mode():
-            size = self(torch.zeros(1, 1, 1, 3, dtype=torch.uint8)).shape[1]
+            size = self(torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=device)).shape[1]
         return {
             "kind": type(self.network).__name__, "backbone": settings["backbone"],
             "parts": settings.get("parts", 0), "height": self.height, "width": self.width,
