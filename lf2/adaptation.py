@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .batches import IdentityBatches, draw_instances, draw_over_cameras, prefetch
-from .configuration import AdaptConfig
+from .configuration import TOLD_THE_NUMBER, AdaptConfig
 from .datasets import open_dataset
 from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, save_pick
@@ -37,15 +37,16 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .processes import Processes, extract_together, processes_for, require_same
-from .records import UNKNOWN_CAMERA, InputError, camera_array, fingerprint, identity_array
+from .processes import Processes, extract_together, gather, gather_outputs, processes_for
+from .processes import require_same, share_buffers, sum_gradients
+from .records import UNKNOWN_CAMERA, Choices, InputError, camera_array, fingerprint
+from .records import identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
 from .runs import require_finite, run_stage, save_checkpoint, say, scores_of, scratch_folder
 from .runs import tensorboard_writer, warning_signs, write_json
 from .seeds import random_states, seed_of, seeded, set_random_states
 from .seeds import torch_generator
 from .source import SourceNet
-from .steps import Step, compile_backbone, require_groups
 
 # %% ../nbs/44_adaptation.ipynb #1a1b8473
 def fused_features(
@@ -156,8 +157,7 @@ def joint_signals(
 # %% ../nbs/44_adaptation.ipynb #8a48cbad
 class TeacherWay(NamedTuple):
     "How the teacher comes by its statistics."
-    images: Callable[[LF2, Tensor], LF2Outputs]  # what concerns images, or a piece of a batch
-    batch: Callable[[LF2, LF2Outputs], LF2Outputs]  # what concerns the batch as a whole
+    forward: Callable[[LF2, Tensor], LF2Outputs]  # a training batch
     buffers: bool  # whether the moving average covers running statistics
 
 
@@ -170,8 +170,8 @@ def student_only(
 
 
 TEACHER_WAYS = {
-    "forwarded": TeacherWay(LF2.of_images, LF2.of_batch, False),
-    "averaged": TeacherWay(student_only, lambda model, outputs: outputs, True),
+    "forwarded": TeacherWay(LF2.__call__, False),
+    "averaged": TeacherWay(student_only, True),
 }
 
 # %% ../nbs/44_adaptation.ipynb #cd6fad33
@@ -180,23 +180,24 @@ def adapt_step(
     streams: list[tuple[Tensor, Tensor]],  # images [B, 3, H, W] and pseudo labels [B] of each
     losses: tuple[StreamLoss, ...],  # one a stream
     optimiser: torch.optim.Optimizer,
-    step: Step,  # of the model
+    backward: Callable[[Tensor], None],  # such as accelerator.backward
     ema: float = 0.999,  # largest momentum of the teacher
     name: str = "",  # for messages, such as "epoch 3, iteration 17"
     way: TeacherWay = TEACHER_WAYS["forwarded"],  # how the teacher comes by its statistics
+    gather: Callable[[Any], Any] = lambda outputs: outputs,  # a process's outputs to the whole batch's
+    join: Callable[[], None] = lambda: None,  # what processes do with their gradients
 ) -> dict[str, Tensor]:  # the total loss and its terms, detached
     "One optimiser step on one batch of every stream."
+    optimiser.zero_grad(set_to_none=True)
     found: dict[str, Tensor] = {"loss": torch.zeros(())}
-    for (images, labels), loss_of in zip(streams, losses, strict=True):
-        def loss(outputs: LF2Outputs) -> tuple[Tensor, dict[str, Tensor]]:
-            total, terms = loss_of(way.batch(model, outputs), labels)
-            require_finite(total, name)
-            return total, terms
-
-        total, terms = step.backward(partial(way.images, model), images, loss)
+    for (images, labels), loss in zip(streams, losses, strict=True):
+        total, terms = loss(gather(way.forward(model, images)), labels)
+        require_finite(total, name)
+        backward(total)
         found["loss"] = found["loss"] + total.detach().cpu()
         found |= {term: value.detach() for term, value in terms.items()}
-    step.take(optimiser)
+    join()
+    optimiser.step()
     model.update_teacher(ema, way.buffers)
     return found
 
@@ -218,18 +219,18 @@ def released_call(
     return partial(minibatch_kmeans, init_size=RELEASED_INIT_SIZE["part" if part else "global"])
 
 
-LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = {
+LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = Choices("--labeller", {
     "kmeans": lambda config, part: partial(kmeans, sample=config.cluster_sample),
     "minibatch": released_call,
     "dbscan": lambda config, part: partial(dbscan, radius=config.radius),
-}
+})
 
 
 def labellers_of(
     config: AdaptConfig,  # checked
 ) -> list[Labeller]:  # one a stream
-    "The clustering of each stream: (features, clusters, seed) to `Clusters`."
-    return [LABELLERS[config.labeller](config, part) for part in range(config.streams)]
+    "The clustering of each stream: (features, clusters, seed) to `Clusters`. Raises InputError."
+    return [LABELLERS.find(config.labeller)(config, part) for part in range(config.streams)]
 
 
 def label_parts(
@@ -313,10 +314,13 @@ class Adaptation:
 
     def __init__(self, config: AdaptConfig, processes: Processes | None = None):
         self.config = config
-        self.processes = processes or processes_for(config.device, config.precision)
+        self.processes = processes or processes_for(config.device)
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
+        self.processes.share(config.identities, "--identities")
+        self.processes.require_groups(batch, config.bn_group)
         self.share = self.processes.share(batch)
+        self.labellers = labellers_of(config)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
         self.source, self.height, self.width = load_model(config.init, pick)
         if not isinstance(self.source, SourceNet):
@@ -326,7 +330,7 @@ class Adaptation:
         size = (self.height, self.width)
         if not self.dataset.train:
             raise InputError(f"--target {self.dataset.name} has no training images")
-        if config.labeller != "dbscan" and max(config.clusters) > len(self.dataset.train):
+        if config.labeller in TOLD_THE_NUMBER and max(config.clusters) > len(self.dataset.train):
             raise InputError(
                 f"--clusters {max(config.clusters)} is more than the {len(self.dataset.train)} "
                 f"training images of {self.dataset.name}"
@@ -353,14 +357,10 @@ class Adaptation:
         self.model = self._fresh_model().to(self.device)
         with torch.inference_mode():  # refuses more parts than the map has rows
             self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
-        self.step = Step(self.processes, self.model, config.pieces, config.clip_norm)
-        require_groups(self.step, batch, config.bn_group)
-        if config.compile:
-            for network in (self.model.student, self.model.teacher):
-                compile_backbone(network, self.device)
+        if self.processes.count > 1:
+            self.model.fusion.gather = partial(gather, self.processes)
         self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
-        self.labellers = labellers_of(config)
         self.labels: list[np.ndarray] = []
         self.centres: np.ndarray | None = None
         self.direct_transfer: dict[str, float | None] = {}
@@ -394,7 +394,6 @@ class Adaptation:
         return {
             "progress": self.progress and self.progress.state(),
             "optimiser": self.optimiser.state_dict() if self.progress else None,
-            "scaler": self.step.scaler_state(),
             "random": random_states(),
             "content": self.fingerprints,
             "warnings": self.warnings,
@@ -415,7 +414,6 @@ class Adaptation:
         # what follows is unknown to a checkpoint of an older version
         self.start = state.get("start", {})
         self.warnings = state.get("warnings", [])
-        self.step.load_scaler(state.get("scaler"))
         if state.get("progress"):
             self.progress = Progress(state["progress"])
             self.optimiser = make_optimiser(self.model, self.config)
@@ -474,6 +472,11 @@ class Adaptation:
         }
         return labels, parts[0].centres[:, : self.channels], signs
 
+    def join_gradients(self) -> None:
+        "Add up the processes' gradients; running statistics come from the main one."
+        sum_gradients(self.processes, self.model.parameters())
+        share_buffers(self.processes, self.model)
+
     def orders(self, epoch: int) -> list[IdentityBatches]:
         "Which images make up an epoch's batches, by stream."
         cameras = self.cameras if self.config.camera_positives else None
@@ -511,8 +514,10 @@ def adapt_epoch(
     )
     for streams in bar:
         progress.means.add(**adapt_step(
-            stage.model, streams, stage.signals.losses, stage.optimiser, stage.step, c.momentum,
+            stage.model, streams, stage.signals.losses, stage.optimiser,
+            stage.processes.accelerator.backward, c.momentum,
             f"epoch {epoch}, iteration {progress.iteration + 1}", TEACHER_WAYS[c.teacher],
+            partial(gather_outputs, stage.processes), stage.join_gradients,
         ))
         progress.iteration += 1
         after()
@@ -667,8 +672,8 @@ def time_parts(
     stage.model.train()
     step = seconds_of(
         lambda: adapt_step(
-            stage.model, streams, stage.signals.losses, optimiser, stage.step,
-            way=TEACHER_WAYS[c.teacher],
+            stage.model, streams, stage.signals.losses, optimiser,
+            stage.processes.accelerator.backward, way=TEACHER_WAYS[c.teacher],
         ),
         stage.device,
     )

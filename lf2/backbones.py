@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .records import InputError
+from .records import Choices, InputError
 
 # %% ../nbs/10_backbones.ipynb #27297e9a
 def resnet(
@@ -95,12 +95,12 @@ def tiny(
     return network.to(memory_format=torch.channels_last)
 
 # %% ../nbs/10_backbones.ipynb #4417f715
-BACKBONES: dict[str, Callable[[], nn.Module]] = {
+BACKBONES: dict[str, Callable[[], nn.Module]] = Choices("--backbone", {
     **{f"resnet{depth}": partial(resnet, f"resnet{depth}") for depth in (18, 34, 50, 101)},
     "mobilenet_v2": mobilenet_v2,
     "tiny": tiny,
     "tiny48": partial(tiny, 48),  # half as wide: a run small enough to be committed
-}
+})
 
 # %% ../nbs/10_backbones.ipynb #d1793b13
 def channels_of(
@@ -254,7 +254,7 @@ def imagenet_state(
 ) -> dict[str, Tensor]:
     "torchvision's ImageNet weights, downloaded once into torch's cache. Raises InputError."
     if name not in torchvision.models.list_models():
-        raise InputError(f"--weights imagenet: there are none for {name}; leave --weights out")
+        raise InputError(f"--weights imagenet: there are none for {name}; use --weights none")
     try:
         weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
         return weights.get_state_dict(progress=False, check_hash=True)
@@ -268,9 +268,7 @@ def build_backbone(
     weights: str | None = None,  # None for fresh ones, "imagenet", or a file
 ) -> nn.Module:  # [B, 3, H, W] to [B, C, h, w]
     "A backbone by name. Raises InputError for an unknown name or weights that do not fit."
-    if name not in BACKBONES:
-        raise InputError(f"--backbone {name}: unknown; choose one of {', '.join(BACKBONES)}")
-    backbone = BACKBONES[name]()
+    backbone = BACKBONES.find(name)()
     if weights is not None:
         state = imagenet_state(name) if weights == "imagenet" else read_state(weights)
         load_checked(backbone, backbone_state(state), f"--weights {weights} for {name}")

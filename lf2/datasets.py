@@ -33,7 +33,7 @@ from pathlib import Path
 from PIL import Image
 
 import lf2
-from .records import DISTRACTOR, JUNK, Dataset, InputError, Record, fingerprint
+from .records import DISTRACTOR, JUNK, Choices, Dataset, InputError, Record, fingerprint
 
 # %% ../nbs/04_datasets.ipynb #0bc10882
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # upper case too
@@ -497,7 +497,7 @@ def read_drawn(
     return read_tree(folder, name)
 
 # %% ../nbs/04_datasets.ipynb #2f581c7c
-READERS: dict[str, Callable[[str], Dataset]] = {
+READERS: dict[str, Callable[[str], Dataset]] = Choices("dataset", {
     "market1501": read_market1501,
     "msmt17": read_msmt17,
     "cuhk03": read_cuhk03,
@@ -506,7 +506,7 @@ READERS: dict[str, Callable[[str], Dataset]] = {
     "csv": read_csv,
     "crops": read_crops,
     "drawn": read_drawn,
-}
+})
 
 
 def open_dataset(
@@ -519,7 +519,7 @@ def open_dataset(
     if not colon:
         raise InputError(f"{spec!r} does not say what kind of dataset it is: write KIND:PATH, "
                          f"such as {own.format(spec or 'PATH')}; {kinds}")
-    if kind not in READERS:
+    if not READERS.known(kind):
         raise InputError(f"{spec!r}: unknown kind of dataset {kind!r}; {kinds}. "
                          f"For images of your own: {own.format(path or 'PATH')}")
     if not path.strip():

@@ -106,7 +106,7 @@ class Gate(nn.Module):
         pooled, both = average + maximum, torch.cat([average, maximum])
         # as products: 1×1 convolutions of 1×1 maps take a quarter longer, and much longer if narrow
         inner, outer = self.mlp[0].weight.flatten(1), self.mlp[2].weight.flatten(1)
-        attention = sum(F.linear(F.relu(F.linear(both, inner)), outer).chunk(2))
+        attention = F.linear(F.relu(F.linear(both, inner)), outer).unflatten(0, (2, -1)).sum(0)
         if self.kind == "slides":
             return torch.sigmoid(attention * pooled)[..., None, None]
         return (torch.sigmoid(attention) * pooled)[..., None, None]

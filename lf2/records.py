@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['JUNK', 'DISTRACTOR', 'UNKNOWN_CAMERA', 'InputError', 'Record', 'Dataset', 'identity_array', 'camera_array',
-           'fingerprint']
+           'fingerprint', 'load_extensions', 'Choices', 'registered']
 
 # %% ../nbs/00_records.ipynb #e082f733
 import hashlib
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from importlib import metadata
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -78,3 +81,65 @@ def fingerprint(
             digest.update(line.encode("utf-8", "surrogateescape"))  # names of old cameras are no UTF-8
         digest.update(b"--\n")
     return digest.hexdigest()[:16]
+
+# %% ../nbs/00_records.ipynb #1a80cd15
+def load_extensions() -> None:
+    "Import the modules that installed packages name as `lf2.extensions`. `InputError` names one that fails."
+    for point in metadata.entry_points(group="lf2.extensions"):
+        try:
+            point.load()
+        except Exception as error:  # anybody's code
+            raise InputError(
+                f"the extension {point.value} cannot be imported: {error!r}; mend or uninstall it"
+            ) from error
+
+# %% ../nbs/00_records.ipynb #521ef6fe
+class Choices(dict):
+    "Makers by name, to which anybody can add."
+
+    tables: ClassVar[list["Choices"]] = []  # all that there are, for the help
+
+    def __init__(
+        self,
+        flag: str,  # that names a choice, such as --backbone
+        own: dict[str, Callable],  # lf2's
+    ):
+        super().__init__(own)
+        self.flag = flag
+        self.registered_by: dict[str, str] = {}  # module of each that was added
+        self.tables.append(self)
+
+    def register(
+        self,
+        name: str,  # that nobody has yet
+    ) -> Callable[[Callable], Callable]:  # a decorator that leaves the function as it is
+        "Add a function under a name. A cell or module that runs again replaces its own."
+        module = sys._getframe(1).f_globals["__name__"]
+
+        def put(maker: Callable) -> Callable:
+            if name in self and self.registered_by.get(name) != module:
+                raise ValueError(f"{self.flag} {name} is there already: choose another name")
+            self[name], self.registered_by[name] = maker, module
+            return maker
+
+        return put
+
+    def known(self, name: str) -> bool:
+        "Whether there is such a choice, those of installed extensions included."
+        if name not in self:
+            load_extensions()
+        return name in self
+
+    def find(self, name: str) -> Callable:
+        "A choice by name. `InputError` lists them all."
+        if not self.known(name):
+            raise InputError(f"{self.flag} {name}: unknown; choose one of {', '.join(self)}")
+        return self[name]
+
+
+def registered() -> list[str]:
+    "What was added to any table, a line each, for the help."
+    return [
+        f"{table.flag} {name} (registered by {module})"
+        for table in Choices.tables for name, module in table.registered_by.items()
+    ]
