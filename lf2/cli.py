@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Pick', 'Precision', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'ExtractConfig', 'FiguresConfig',
-           'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'wanted_preset', 'defaults_of', 'parse',
-           'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers', 'require_replaceable',
+           'BenchConfig', 'DrawConfig', 'InspectConfig', 'DemoConfig', 'ExploreConfig', 'wanted_preset', 'defaults_of',
+           'parse', 'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt', 'require_numbers', 'require_replaceable',
            'run_evaluate', 'require_parent', 'run_extract', 'run_figures', 'run_bench', 'run_draw', 'run_inspect',
-           'demo_configs', 'run_demo', 'run_ablate', 'keep_freed_memory', 'usage', 'show_warning', 'how_to_go_on',
-           'main', 'answer']
+           'demo_configs', 'run_demo', 'run_ablate', 'run_explore', 'keep_freed_memory', 'usage', 'show_warning',
+           'how_to_go_on', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -114,6 +114,22 @@ class DemoConfig:
     output: str  # folder of the demo; a demo that was stopped goes on there
     seed: int = 0  # of everything random
     device: str = "auto"  # auto, cpu, cuda or cuda:N
+
+# %% ../nbs/70_cli.ipynb #02c7a49c
+@dataclass(frozen=True, kw_only=True)
+class ExploreConfig:
+    "Open a local page: pick an image, see its ranked lists before and after adaptation, and why."
+
+    run: Annotated[str, tyro.conf.Positional]  # folder of an adaptation run
+    gallery: str | None = None  # dataset to search in; default: the run's own target
+    init: str | None = None  # the pre-training run that it started from, if that has moved
+    pick: Pick = "last"  # which of the run's models
+    limit: int = 5000  # images of the gallery at most, drawn by lot; 0 takes all
+    seed: int = 0  # of that lot
+    host: str = "127.0.0.1"  # where to listen; anything else shows the images to others, too
+    port: int = 0  # to listen at; 0 takes one that is free
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    workers: int = 2  # threads that decode images
 
 # %% ../nbs/70_cli.ipynb #b8d9b1ae
 def wanted_preset(
@@ -443,6 +459,28 @@ def run_ablate(config: AblateConfig) -> int:
     print(f"table.csv, table.md and curves.png lie in {config.output}.")
     return 0
 
+# %% ../nbs/70_cli.ipynb #9caa5a04
+def run_explore(config: ExploreConfig) -> int:
+    "`lf2 explore`"
+    from lf2.explore import PageServer, open_explorer
+
+    least = {"limit": config.limit, "seed": config.seed, "port": config.port, "workers": config.workers}
+    require_numbers(**{name: (value, 0) for name, value in least.items()})
+    explorer = open_explorer(
+        config.run, config.gallery, config.init, config.pick, config.limit, config.seed,
+        config.device, config.workers, lambda line: print(line, flush=True), sys.stderr.isatty(),
+    )
+    with PageServer(explorer, config.host, config.port) as server:
+        if not server.loopback:
+            warnings.warn(
+                f"--host {config.host} shows these images of people to everyone who can reach this "
+                "machine, without a password and without encryption"
+            )
+        print(f"{server.url} shows it; Ctrl-C ends it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
+
 # %% ../nbs/70_cli.ipynb #8f10e04d
 def keep_freed_memory() -> bool:  # whether the C library could be told
     "Let malloc keep freed memory for the next step. The process then stays as large as it once was."
@@ -467,6 +505,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
     "bench": (BenchConfig, run_bench),
     "draw": (DrawConfig, run_draw),
     "inspect": (InspectConfig, run_inspect),
+    "explore": (ExploreConfig, run_explore),
 }
 
 
