@@ -7,7 +7,7 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
-.PHONY: help demo test browse lab export readme prepare clean
+.PHONY: help demo test browse packages lab export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -20,6 +20,9 @@ test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
 
 browse: $(VENV)/.lf2-dev  ## use the page of lf2 explore in a headless Chromium
 	@$(BIN)/python tools/browse.py
+
+packages:  ## build wheel and sdist, and use each in a clean environment: 6 GB for a while
+	@$(PYTHON) tools/install.py
 
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
