@@ -7,7 +7,7 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
-.PHONY: help demo test lab export readme prepare clean
+.PHONY: help demo test browse packages lab export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -17,6 +17,12 @@ demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on drawn people: minutes, 
 
 test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
 	@$(BIN)/python tools/test.py
+
+browse: $(VENV)/.lf2-dev  ## use the page of lf2 explore in a headless Chromium
+	@$(BIN)/python tools/browse.py
+
+packages:  ## build wheel and sdist, and use each in a clean environment: 6 GB for a while
+	@$(PYTHON) tools/install.py
 
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs

@@ -1,0 +1,186 @@
+"Build the wheel and the sdist, install each as a user would, and use it; or try the oldest requirements."
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+from configparser import ConfigParser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ALONG = {"LICENSE", "README.md", "settings.ini", "setup.py"}  # without which an sdist builds nothing
+SIZE = "--backbone tiny --weights none --height 64 --width 32"
+SHORT = "--epochs 1 --iterations 2 --identities 4 --bn-group 0 --workers 0"
+PRETRAIN = f"pretrain --source drawn:courtyard {SIZE} {SHORT} --output source"
+ADAPT = f"adapt --target drawn:arcade --init source --clusters 40 {SHORT} --output target"
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import lf2
+assert lf2.__file__.startswith(sys.prefix), f"{lf2.__file__} is not the installed one"
+names = [module.name for module in pkgutil.iter_modules(lf2.__path__) if module.name != "__main__"]
+for name in names:
+    importlib.import_module(f"lf2.{name}")
+print(len(names), "modules")
+"""
+
+
+def settings() -> dict[str, str]:
+    "settings.ini, where the project's facts stand."
+    parser = ConfigParser(delimiters=["="])
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return dict(parser["DEFAULT"])
+
+
+def run(
+    *words: str | Path,  # a program and its arguments
+    folder: Path,  # where it runs
+    code: int = 0,  # that it has to end with
+    quiet: bool = True,  # keep its output for the return value, and for the message when it fails
+) -> str:  # what it printed
+    "Run a program outside the checkout's own environment."
+    outer = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "IN_TEST")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    environment |= {"LF2_CACHE": str(folder / "cache"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    channels = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) if quiet else {}
+    done = subprocess.run([str(word) for word in words], cwd=folder, env=environment, **channels)
+    if done.returncode != code:
+        said = done.stdout or ""
+        raise SystemExit(f"{shlex.join(map(str, words))} ended with {done.returncode}:\n{said[-4000:]}")
+    return done.stdout or ""
+
+
+def environment(
+    folder: Path,  # to be made
+) -> Path:  # of its Python
+    "A new environment with pip and nothing else."
+    venv.create(folder, with_pip=True, symlinks=os.name != "nt")
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def copy_tree(
+    target: Path,  # to be made
+) -> Path:
+    "The files that git tracks or would add, and none that happen to lie about."
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+    return target
+
+
+def build(
+    scratch: Path,
+) -> tuple[Path, Path]:  # wheel, sdist
+    "Both packages, the wheel from the sdist, as an index would be given them."
+    python = environment(scratch / "builder")
+    run(python, "-m", "pip", "install", "-qq", "build", folder=scratch)
+    run(python, "-m", "build", "--outdir", scratch / "dist", copy_tree(scratch / "tree"), folder=scratch)
+    (wheel,), (sdist,) = ((scratch / "dist").glob(kind) for kind in ("*.whl", "*.tar.gz"))
+    return wheel, sdist
+
+
+def check_contents(
+    wheel: Path,
+    sdist: Path,
+) -> None:
+    "All modules in both, what an sdist is built from in the sdist, and no notebook in the wheel."
+    modules = {f"lf2/{path.name}" for path in (ROOT / "lf2").glob("*.py")}
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    if missing := (ALONG | modules) - held:
+        raise SystemExit(f"{sdist.name} lacks {', '.join(sorted(missing))}")
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    information = {name for name in held if ".dist-info/" in name}
+    if held - information != modules:
+        raise SystemExit(f"{wheel.name} differs in {', '.join(sorted((held - information) ^ modules))}")
+    if not any(name.endswith("/LICENSE") for name in information):
+        raise SystemExit(f"{wheel.name} lacks LICENSE")
+    print(f"ok   contents: {len(modules)} modules in both, LICENSE, README.md and settings.ini")
+
+
+def use(
+    package: Path,  # wheel or sdist
+    python: Path,  # of an environment that may hold the other one
+    folder: Path,  # to be made, for what is written
+) -> None:
+    "Install it without and with its extra `cpu`, and go once through both stages."
+    folder.mkdir()
+    pip = (python, "-m", "pip")
+    lf2 = python.with_name("lf2" + python.suffix)
+    run(*pip, "uninstall", "-qq", "-y", "lf2", "faiss-cpu", "numba", folder=folder)
+    run(*pip, "install", "-qq", package, folder=folder)
+    print(f"ok   {package.name}: {run(python, '-c', IMPORT_ALL, folder=folder).strip()} imported")
+    run(*pip, "check", folder=folder)
+    assert "usage: lf2 COMMAND" in run(lf2, "--help", folder=folder)
+    run(lf2, *PRETRAIN.split(), folder=folder)
+    said = run(lf2, *ADAPT.split(), folder=folder, code=2)
+    assert "lf2[cpu]" in said, said
+    print(f"ok   {package.name}: without faiss, lf2 adapt names the extra to install")
+    run(*pip, "install", "-qq", f"{package}[cpu]", folder=folder)
+    run(*pip, "check", folder=folder)
+    assert "arcade" in run(lf2, "inspect", "drawn:arcade", folder=folder)
+    assert "The run lies in target" in run(lf2, *ADAPT.split(), "--overwrite", folder=folder)
+    print(f"ok   {package.name}[cpu]: inspect, pretrain and adapt end well; pip check finds no conflict")
+
+
+def lowest(
+    keys: tuple[str, ...],  # of settings.ini
+) -> list[str]:  # such as numpy==1.26
+    "The lower bounds of requirements, as pip's constraints."
+    words = [word for key in keys for word in settings()[key].split()]
+    found = (re.match(r"([\w.-]+)>=([\w.]+)", word) for word in words)
+    return [f"{match[1]}=={match[2]}" for match in found if match]
+
+
+def try_oldest(
+    scratch: Path,
+    notebooks: list[str],  # to test; empty: all that have a number
+) -> None:
+    "Every requirement of the package at its lower bound, and the notebooks' tests with them."
+    tree, python = copy_tree(scratch / "tree"), environment(scratch / "oldest")
+    bounds = lowest(("requirements", "cpu_requirements"))
+    (scratch / "bounds.txt").write_text("\n".join(bounds))
+    pip = (python, "-m", "pip")
+    run(*pip, "install", "-qq", "-c", scratch / "bounds.txt", f"{tree}[dev]", folder=scratch)
+    run(*pip, "uninstall", "-qq", "-y", "lf2", folder=scratch)  # the tests take the tree's
+    run(*pip, "check", folder=scratch)
+    print(f"Python {sys.version.split()[0]} with {' '.join(bounds)}", flush=True)
+    chosen = notebooks or sorted(f"nbs/{path.name}" for path in (tree / "nbs").glob("[0-9]*.ipynb"))
+    run(python, "tools/test.py", *chosen, folder=tree, quiet=False)
+
+
+def main() -> int:  # exit code
+    "Build, install, use; or try the oldest."
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--oldest", nargs="*", metavar="NOTEBOOK",
+        help="test these notebooks, or all with a number, with the oldest versions that are allowed",
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        if options.oldest is not None:
+            try_oldest(scratch, options.oldest)
+            return 0
+        packages = build(scratch)
+        check_contents(*packages)
+        python = environment(scratch / "user")
+        for package, name in zip(packages, ("wheel", "sdist")):
+            use(package, python, scratch / name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
