@@ -7,7 +7,7 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
-.PHONY: help demo test lab export readme prepare clean
+.PHONY: help demo test lab step export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -20,6 +20,9 @@ test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
 
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
+
+step: $(VENV)/.lf2-dev  ## run all cells of every notebook in JupyterLab, in a browser, and look
+	@$(BIN)/python tools/lab.py
 
 export: $(VENV)/.lf2-dev  ## write lf2/ from the notebooks and clean these
 	$(BIN)/nbdev_export
