@@ -7,7 +7,7 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
-.PHONY: help demo test lab step export readme prepare clean
+.PHONY: help demo test lab step docs export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -23,6 +23,9 @@ lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 
 step: $(VENV)/.lf2-dev  ## run all cells of every notebook in JupyterLab, in a browser, and look
 	@$(BIN)/python tools/lab.py
+
+docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
+	@$(BIN)/python tools/docs.py
 
 export: $(VENV)/.lf2-dev  ## write lf2/ from the notebooks and clean these
 	$(BIN)/nbdev_export
@@ -48,3 +51,7 @@ $(VENV)/.lf2-cpu: settings.ini setup.py | $(BIN)/python
 $(VENV)/.lf2-dev: settings.ini setup.py | $(BIN)/python
 	$(INSTALL) ".[dev]"
 	@touch $@ $(VENV)/.lf2-cpu
+
+$(VENV)/.lf2-docs: settings.ini setup.py | $(BIN)/python
+	$(INSTALL) ".[dev,docs]"
+	@touch $@ $(VENV)/.lf2-dev $(VENV)/.lf2-cpu
