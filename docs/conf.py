@@ -10,7 +10,9 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from docutils.nodes import SkipNode
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 
 settings = ConfigParser(delimiters=["="])
 settings.read(Path(__file__).parent.parent / "settings.ini", encoding="utf-8")
@@ -122,7 +124,11 @@ def leave_out(app, what, name, thing, skip, options) -> bool | None:
 def write_formula(translator, node) -> None:
     "TeX as MathML."
     block = node.tagname == "math_block"
-    formula = tex2mathml(node.astext(), as_block=block)
+    try:
+        formula = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        logging.getLogger(__name__).warning("%s: %s", node.astext(), error, location=node)
+        raise SkipNode from None
     translator.body.append(f'<div class="formula">{formula}</div>' if block else formula)
     raise SkipNode
 

@@ -90,7 +90,7 @@ def move_link(
         goal = "index.md#the-notebooks"
     elif (checks.ROOT / goal).is_file():
         wanted.add(goal)
-    if goal.endswith(".ipynb"):  # JupyterLab's anchors keep capitals and signs
+    if (path or page).endswith(".ipynb"):  # JupyterLab's anchors keep capitals and signs
         anchor = re.sub(r"[^\w-]", "", unquote(anchor).lower())
     moved = posixpath.relpath(goal, folder or ".") if path else ""
     return moved + (f"#{anchor}" if anchor else "")
