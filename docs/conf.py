@@ -51,6 +51,14 @@ html_math_renderer = "mathml"  # by the browser itself: the site needs no networ
 # --- comments beside parameters and fields --------------------------------------------------------
 
 
+def comments_of(
+    source: str,
+) -> dict[int, str]:  # line, from 1 -> the comment on it
+    "Every comment, without its sign."
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {x.start[0]: x.string.lstrip("# ") for x in tokens if x.type == tokenize.COMMENT}
+
+
 def parameters(
     node: ast.AST,  # of a function or a class
 ) -> Iterator[tuple[str, ast.AST]]:  # name, and what stands on its line
@@ -77,15 +85,27 @@ def documents(
         source = textwrap.dedent(inspect.getsource(function_or_class))
     except (OSError, TypeError):  # made while the program runs, or not in Python
         return {}
-    node = ast.parse(source).body[0]
+    node, comments = ast.parse(source).body[0], comments_of(source)
     if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):  # such as a lambda
         return {}
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    comments = {x.start[0]: x.string.lstrip("# ") for x in tokens if x.type == tokenize.COMMENT}
     returned = getattr(node, "returns", None)  # the last thing on its line, so it has the comment
     returned = comments.pop(returned.end_lineno, "") if returned else ""
     found = {name: comments.get(part.lineno, "") for name, part in parameters(node)}
     return {name: comment for name, comment in [*found.items(), ("return", returned)] if comment}
+
+
+def constants(
+    module,
+) -> dict[str, str]:  # name -> the comment beside it, "" where there is none
+    "What a module names and exports beside functions and classes."
+    source = inspect.getsource(module)
+    comments, found = comments_of(source), {}
+    for node in ast.parse(source).body:
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        for name in [target.id for target in targets if isinstance(target, ast.Name)]:
+            if name in getattr(module, "__all__", ()):
+                found[name] = comments.get(node.lineno) or comments.get(node.end_lineno, "")
+    return found
 
 
 def as_rst(
@@ -101,6 +121,9 @@ def as_rst(
 def add_comments(app, what, name, thing, options, lines: list[str]) -> None:
     "Put the comments where autodoc looks for descriptions."
     lines[:] = [as_rst(line) for line in lines]
+    if what == "module":  # autodoc passes over what has no docstring of its own
+        for constant, comment in constants(thing).items():
+            lines += ["", f".. py:data:: {constant}", "", f"   {as_rst(comment)}"]
     if what not in ("function", "method", "class", "exception"):
         return
     bases = thing.__mro__[::-1] if what == "class" else [thing]  # fields are inherited
