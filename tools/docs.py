@@ -56,7 +56,7 @@ def notebooks() -> dict[str, list[str]]:
 
 
 def guides() -> list[str]:
-    "Documents, as paths from the root: those of the repository, then docs/guides/."
+    "Documents, as paths from the root: docs/guides/, then those of the repository."
     written = sorted((checks.ROOT / "docs/guides").glob("*.md"))
     return [*(path.relative_to(checks.ROOT).as_posix() for path in written), *GUIDES]
 
