@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
 .PHONY: help demo test browse packages lab export readme prepare clean
+.PHONY: help demo test lab step docs export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -26,6 +27,12 @@ packages:  ## build wheel and sdist, and use each in a clean environment: 6 GB f
 
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
+
+step: $(VENV)/.lf2-dev  ## run all cells of every notebook in JupyterLab, in a browser, and look
+	@$(BIN)/python tools/lab.py
+
+docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
+	@$(BIN)/python tools/docs.py
 
 export: $(VENV)/.lf2-dev  ## write lf2/ from the notebooks and clean these
 	$(BIN)/nbdev_export
@@ -51,3 +58,7 @@ $(VENV)/.lf2-cpu: settings.ini setup.py | $(BIN)/python
 $(VENV)/.lf2-dev: settings.ini setup.py | $(BIN)/python
 	$(INSTALL) ".[dev]"
 	@touch $@ $(VENV)/.lf2-cpu
+
+$(VENV)/.lf2-docs: settings.ini setup.py | $(BIN)/python
+	$(INSTALL) ".[dev,docs]"
+	@touch $@ $(VENV)/.lf2-dev $(VENV)/.lf2-cpu

@@ -11,5 +11,5 @@ import sys
 
 from .cli import main
 
-if __name__ == "__main__":
+if __name__ == "__main__" and "__file__" in globals():  # a notebook is no file
     sys.exit(main())

@@ -190,5 +190,5 @@ def main(
 
 # %% ../nbs/71_crashes.ipynb #9d735412
 #| eval: false
-if __name__ == "__main__":
+if __name__ == "__main__" and "__file__" in globals():  # a notebook is no file
     main()

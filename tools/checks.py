@@ -20,6 +20,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT = 300_000  # bytes of stored outputs in one notebook
 FILE_LIMIT = 800_000  # bytes of one committed file
+UNNUMBERED = ("figures", "quickstart")  # folders of notebooks that export nothing
 
 
 def settings() -> dict[str, str]:
@@ -30,7 +31,7 @@ def settings() -> dict[str, str]:
 
 
 def notebooks() -> list[Path]:
-    "Every notebook in reading order: the numbered ones, index, then the figures."
+    "Every notebook: the numbered ones in reading order, index, then those that export nothing."
     folder = ROOT / "nbs"
     found = [
         path
@@ -136,14 +137,14 @@ def imported(
 
 
 def order() -> list[str]:
-    "A notebook imports only lower-numbered ones; the figures come last and export nothing."
+    "A notebook imports only lower-numbered ones; those in folders come last."
     complaints = []
     defined = {}  # module -> its notebook
     numbers = {}  # number -> its notebook
     for notebook in notebooks():
         name = notebook.relative_to(ROOT / "nbs").as_posix()
         numbered = re.fullmatch(r"(\d\d)_(\w+)\.ipynb", name)
-        if not numbered and not name.startswith("figures/") and name != "index.ipynb":
+        if not numbered and notebook.parent.name not in UNNUMBERED and name != "index.ipynb":
             complaints.append(f"{name} has no number: NN_name.ipynb says where it is read")
         if numbered and numbers.setdefault(numbered[1], name) != name:
             complaints.append(f"{name} has the same number as {numbers[numbered[1]]}")
