@@ -7,8 +7,7 @@ LAB_ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
-.PHONY: help demo test browse packages lab export readme prepare clean
-.PHONY: help demo test lab step docs export readme prepare clean
+.PHONY: help demo test browse packages lab step docs export readme prepare clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile

@@ -37,8 +37,7 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .processes import Processes, extract_together, gather, gather_outputs, processes_for
-from .processes import require_same, share_buffers, sum_gradients
+from .processes import Processes, extract_together, processes_for, require_same
 from .records import UNKNOWN_CAMERA, Choices, InputError, camera_array, fingerprint
 from .records import identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
@@ -47,6 +46,7 @@ from .runs import tensorboard_writer, warning_signs, write_json
 from .seeds import random_states, seed_of, seeded, set_random_states
 from .seeds import torch_generator
 from .source import SourceNet
+from .steps import Step, compile_backbone, require_groups
 
 # %% ../nbs/44_adaptation.ipynb #1a1b8473
 def fused_features(
@@ -157,7 +157,8 @@ def joint_signals(
 # %% ../nbs/44_adaptation.ipynb #8a48cbad
 class TeacherWay(NamedTuple):
     "How the teacher comes by its statistics."
-    forward: Callable[[LF2, Tensor], LF2Outputs]  # a training batch
+    images: Callable[[LF2, Tensor], LF2Outputs]  # what concerns images, or a piece of a batch
+    batch: Callable[[LF2, LF2Outputs], LF2Outputs]  # what concerns the batch as a whole
     buffers: bool  # whether the moving average covers running statistics
 
 
@@ -170,8 +171,8 @@ def student_only(
 
 
 TEACHER_WAYS = {
-    "forwarded": TeacherWay(LF2.__call__, False),
-    "averaged": TeacherWay(student_only, True),
+    "forwarded": TeacherWay(LF2.of_images, LF2.of_batch, False),
+    "averaged": TeacherWay(student_only, lambda model, outputs: outputs, True),
 }
 
 # %% ../nbs/44_adaptation.ipynb #cd6fad33
@@ -180,24 +181,23 @@ def adapt_step(
     streams: list[tuple[Tensor, Tensor]],  # images [B, 3, H, W] and pseudo labels [B] of each
     losses: tuple[StreamLoss, ...],  # one a stream
     optimiser: torch.optim.Optimizer,
-    backward: Callable[[Tensor], None],  # such as accelerator.backward
+    step: Step,  # of the model
     ema: float = 0.999,  # largest momentum of the teacher
     name: str = "",  # for messages, such as "epoch 3, iteration 17"
     way: TeacherWay = TEACHER_WAYS["forwarded"],  # how the teacher comes by its statistics
-    gather: Callable[[Any], Any] = lambda outputs: outputs,  # a process's outputs to the whole batch's
-    join: Callable[[], None] = lambda: None,  # what processes do with their gradients
 ) -> dict[str, Tensor]:  # the total loss and its terms, detached
     "One optimiser step on one batch of every stream."
-    optimiser.zero_grad(set_to_none=True)
     found: dict[str, Tensor] = {"loss": torch.zeros(())}
-    for (images, labels), loss in zip(streams, losses, strict=True):
-        total, terms = loss(gather(way.forward(model, images)), labels)
-        require_finite(total, name)
-        backward(total)
+    for (images, labels), loss_of in zip(streams, losses, strict=True):
+        def loss(outputs: LF2Outputs) -> tuple[Tensor, dict[str, Tensor]]:
+            total, terms = loss_of(way.batch(model, outputs), labels)
+            require_finite(total, name)
+            return total, terms
+
+        total, terms = step.backward(partial(way.images, model), images, loss)
         found["loss"] = found["loss"] + total.detach().cpu()
         found |= {term: value.detach() for term, value in terms.items()}
-    join()
-    optimiser.step()
+    step.take(optimiser)
     model.update_teacher(ema, way.buffers)
     return found
 
@@ -314,11 +314,9 @@ class Adaptation:
 
     def __init__(self, config: AdaptConfig, processes: Processes | None = None):
         self.config = config
-        self.processes = processes or processes_for(config.device)
+        self.processes = processes or processes_for(config.device, config.precision)
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
-        self.processes.share(config.identities, "--identities")
-        self.processes.require_groups(batch, config.bn_group)
         self.share = self.processes.share(batch)
         self.labellers = labellers_of(config)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
@@ -357,8 +355,11 @@ class Adaptation:
         self.model = self._fresh_model().to(self.device)
         with torch.inference_mode():  # refuses more parts than the map has rows
             self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
-        if self.processes.count > 1:
-            self.model.fusion.gather = partial(gather, self.processes)
+        self.step = Step(self.processes, self.model, config.pieces, config.clip_norm)
+        require_groups(self.step, batch, config.bn_group)
+        if config.compile:
+            for network in (self.model.student, self.model.teacher):
+                compile_backbone(network, self.device)
         self.channels = self.model.student.classifier.in_features
         self.signals = signals_of(config)
         self.labels: list[np.ndarray] = []
@@ -394,6 +395,7 @@ class Adaptation:
         return {
             "progress": self.progress and self.progress.state(),
             "optimiser": self.optimiser.state_dict() if self.progress else None,
+            "scaler": self.step.scaler_state(),
             "random": random_states(),
             "content": self.fingerprints,
             "warnings": self.warnings,
@@ -414,6 +416,7 @@ class Adaptation:
         # what follows is unknown to a checkpoint of an older version
         self.start = state.get("start", {})
         self.warnings = state.get("warnings", [])
+        self.step.load_scaler(state.get("scaler"))
         if state.get("progress"):
             self.progress = Progress(state["progress"])
             self.optimiser = make_optimiser(self.model, self.config)
@@ -472,11 +475,6 @@ class Adaptation:
         }
         return labels, parts[0].centres[:, : self.channels], signs
 
-    def join_gradients(self) -> None:
-        "Add up the processes' gradients; running statistics come from the main one."
-        sum_gradients(self.processes, self.model.parameters())
-        share_buffers(self.processes, self.model)
-
     def orders(self, epoch: int) -> list[IdentityBatches]:
         "Which images make up an epoch's batches, by stream."
         cameras = self.cameras if self.config.camera_positives else None
@@ -514,10 +512,8 @@ def adapt_epoch(
     )
     for streams in bar:
         progress.means.add(**adapt_step(
-            stage.model, streams, stage.signals.losses, stage.optimiser,
-            stage.processes.accelerator.backward, c.momentum,
+            stage.model, streams, stage.signals.losses, stage.optimiser, stage.step, c.momentum,
             f"epoch {epoch}, iteration {progress.iteration + 1}", TEACHER_WAYS[c.teacher],
-            partial(gather_outputs, stage.processes), stage.join_gradients,
         ))
         progress.iteration += 1
         after()
@@ -672,8 +668,8 @@ def time_parts(
     stage.model.train()
     step = seconds_of(
         lambda: adapt_step(
-            stage.model, streams, stage.signals.losses, optimiser,
-            stage.processes.accelerator.backward, way=TEACHER_WAYS[c.teacher],
+            stage.model, streams, stage.signals.losses, optimiser, stage.step,
+            way=TEACHER_WAYS[c.teacher],
         ),
         stage.device,
     )
