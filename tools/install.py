@@ -153,8 +153,8 @@ def try_oldest(
     bounds = lowest(("requirements", "cpu_requirements"))
     (scratch / "bounds.txt").write_text("\n".join(bounds))
     pip = (python, "-m", "pip")
-    run(*pip, "install", "-qq", "-c", scratch / "bounds.txt", f"{tree}[dev]", folder=scratch)
-    run(*pip, "uninstall", "-qq", "-y", "lf2", folder=scratch)  # the tests take the tree's
+    constraints = ("-c", scratch / "bounds.txt")
+    run(*pip, "install", "-qq", *constraints, "--editable", f"{tree}[dev]", folder=scratch)
     run(*pip, "check", folder=scratch)
     print(f"Python {sys.version.split()[0]} with {' '.join(bounds)}", flush=True)
     chosen = notebooks or sorted(f"nbs/{path.name}" for path in (tree / "nbs").glob("[0-9]*.ipynb"))
