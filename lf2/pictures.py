@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'WORDS', 'MARKED', 'UNDATED',
-           'PICK_MARKS', 'RUN_PANELS', 'curve', 'columns_of', 'split_column', 'part_names', 'words_for', 'Panel',
-           'style_of', 'draw_panel', 'make_panels', 'plot_panels', 'add_legends', 'save_figure', 'encode',
+           'PICK_MARKS', 'RUN_PANELS', 'PAGES', 'curve', 'columns_of', 'split_column', 'part_names', 'words_for',
+           'Panel', 'style_of', 'draw_panel', 'make_panels', 'plot_panels', 'add_legends', 'save_figure', 'encode',
            'plot_losses', 'Mark', 'draw_picks', 'draw_direct_transfer', 'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../nbs/50_pictures.ipynb #a12beca4
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jinja2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -351,3 +352,26 @@ def plot_runs(
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
     add_legends(figure)
     return figure
+
+# %% ../nbs/50_pictures.ipynb #7096332e
+PAGES = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=jinja2.DictLoader({"page": """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{% block title %}{% endblock %}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
+       max-width: 62rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.5rem; } p { margin: .3rem 0 .6rem; max-width: 45rem; } .note { color: #555; }
+{% block style %}
+{% endblock %}
+</style>
+</head>
+<body>
+{% block body %}
+{% endblock %}
+</body>
+</html>
+"""}))

@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -36,7 +35,7 @@ from .features import extract
 from .heat_maps import eigen_maps, heat_maps, over_mean, plot_heat_maps, plot_similarities
 from .heat_maps import shares_under, stripe_shares
 from .images import Images
-from .pictures import PICK_MARKS, encode, plot_labels, plot_losses, plot_runs, plot_scores
+from .pictures import PAGES, PICK_MARKS, encode, plot_labels, plot_losses, plot_runs, plot_scores
 from .pictures import save_figure
 from .ranked_lists import compare_lists, compare_neighbours
 from .records import InputError
@@ -384,18 +383,11 @@ PICTURES: dict[str, Picture] = {
 }
 
 # %% ../nbs/55_report.ipynb #1090f7a4
-PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ name }}: lf2 report</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
-       max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; }
-p { margin: .3rem 0 .6rem; max-width: 45rem; } .note { color: #555; }
+PAGE = PAGES.from_string("""\
+{% extends "page" %}
+{% block title %}{{ name }}: lf2 report{% endblock %}
+{% block style %}
+h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
@@ -405,9 +397,8 @@ img { max-width: 100%; height: auto; }
 @media (max-width: 700px) { .wide img { max-width: none; } .wide img.broad { width: 50rem; } }
 pre { background: #f4f4f4; padding: .7rem; overflow-x: auto; font-size: .8rem; }
 nav a { display: inline-block; margin-right: 1rem; }
-</style>
-</head>
-<body>
+{% endblock %}
+{% block body %}
 <h1>{{ name }}</h1>
 <p>{{ summary }}</p>
 <p class="note">This page shows images of people of <code>{{ target }}</code>. Treat it as you
@@ -442,8 +433,7 @@ treat that dataset: do not publish pictures of real people.</p>
 <pre>{{ config }}</pre>
 <h2>Manifest</h2>
 <pre>{{ manifest }}</pre>
-</body>
-</html>
+{% endblock %}
 """)
 
 

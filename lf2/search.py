@@ -20,7 +20,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 import torch
 
@@ -31,6 +30,7 @@ from .descriptors import require_own_folder, same_model, write_parquet
 from .images import decode
 from .labels import import_faiss
 from .metrics import IGNORED, RIGHT, WRONG
+from .pictures import PAGES
 from .ranked_lists import FRAMES, UNJUDGED
 from .records import JUNK, UNKNOWN_CAMERA, InputError, Record, camera_array
 from .rerank import rerank
@@ -457,19 +457,13 @@ def thumbnail(
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>lf2 search</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
-       max-width: 75rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: 0; } p { margin: .3rem 0 .6rem; max-width: 45rem; }
+PAGE = PAGES.from_string("""\
+{% extends "page" %}
+{% block title %}lf2 search{% endblock %}
+{% block style %}
+body { max-width: 75rem; } h1 { margin: 0; }
 h2 { font: 600 .95rem/1.4 system-ui, sans-serif; margin: 0 0 .5rem; overflow-wrap: anywhere; }
-.note { color: #555; } .legend span { display: inline-block; margin-right: 1.2rem; }
+.legend span { display: inline-block; margin-right: 1.2rem; }
 section { border-top: 1px solid #ddd; padding: 1rem 0; }
 ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); gap: .9rem .6rem;
      list-style: none; margin: 0; padding: 0; }
@@ -481,9 +475,8 @@ small { display: block; color: #555; overflow: hidden; text-overflow: ellipsis; 
 .v{{ number }} { border-color: {{ frame.colour }}; border-style: {{ styles[number] }}; }
 .m{{ number }} { color: {{ frame.colour }}; font-weight: 600; }
 {% endfor %}
-</style>
-</head>
-<body>
+{% endblock %}
+{% block body %}
 <h1>lf2 search</h1>
 <p>{{ summary }}</p>
 <p class="legend">{% for number, frame in frames.items() if number in occurring %}
@@ -516,8 +509,7 @@ publish pictures of real people. Likeness is no evidence of who somebody is.</p>
 </ol>
 </section>
 {% endfor %}
-</body>
-</html>
+{% endblock %}
 """)
 
 
