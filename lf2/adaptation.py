@@ -31,8 +31,8 @@ from .evaluation import PICK_FILES, Snapshot, pick_people, save_description, sav
 from .evaluation import save_snapshot
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images, augmented
-from .labels import RELEASED_INIT_SIZE, Clusters, Labeller, agreement, centre_cameras
-from .labels import cross_camera, kmeans, label_quality, minibatch_kmeans, silhouette
+from .labels import RELEASED_INIT_SIZE, Clusters, Each, Labeller, agreement, centre_cameras
+from .labels import cross_camera, kmeans, label_quality, minibatch_kmeans, one_by_one, silhouette
 from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
@@ -214,23 +214,25 @@ def make_optimiser(
 def released_call(
     config: AdaptConfig,
     part: int,  # 0 is the whole image
+    each: Each,  # not used
 ) -> Labeller:
     "MiniBatchKMeans with the released settings."
     return partial(minibatch_kmeans, init_size=RELEASED_INIT_SIZE["part" if part else "global"])
 
 
-LABELLERS: dict[str, Callable[[AdaptConfig, int], Labeller]] = Choices("--labeller", {
-    "kmeans": lambda config, part: partial(kmeans, sample=config.cluster_sample),
+LABELLERS: dict[str, Callable[[AdaptConfig, int, Each], Labeller]] = Choices("--labeller", {
+    "kmeans": lambda config, part, each: partial(kmeans, sample=config.cluster_sample, each=each),
     "minibatch": released_call,
-    "dbscan": lambda config, part: partial(dbscan, radius=config.radius),
+    "dbscan": lambda config, part, each: partial(dbscan, radius=config.radius),
 })
 
 
 def labellers_of(
     config: AdaptConfig,  # checked
+    each: Each = one_by_one,  # who does work that can be shared
 ) -> list[Labeller]:  # one a stream
     "The clustering of each stream: (features, clusters, seed) to `Clusters`. Raises InputError."
-    return [LABELLERS.find(config.labeller)(config, part) for part in range(config.streams)]
+    return [LABELLERS.find(config.labeller)(config, part, each) for part in range(config.streams)]
 
 
 def label_parts(
@@ -318,7 +320,7 @@ class Adaptation:
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
         self.share = self.processes.share(batch)
-        self.labellers = labellers_of(config)
+        self.labellers = labellers_of(config, self.processes.each)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
         self.source, self.height, self.width = load_model(config.init, pick)
         if not isinstance(self.source, SourceNet):
@@ -468,7 +470,9 @@ class Adaptation:
         parts = label_parts(features, self.labellers, c.clusters, c.seed, epoch)
         before, labels = self.labels, [p.labels for p in parts]
         signs = {
-            "silhouette": mean(silhouette(f, *part) for f, part in zip(features, parts)),
+            "silhouette": mean(
+                silhouette(f, *part, each=self.processes.each) for f, part in zip(features, parts)
+            ),
             "stability": mean(agreement(list(pair)) for pair in zip(before, labels)),
             "agreement": agreement(labels),
             "cross_camera": cross_camera(features[0], self.cameras),

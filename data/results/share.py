@@ -1,0 +1,60 @@
+"""Nearest centres and the silhouette of a million vectors, by the main process alone and shared by all, as CSV:
+
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 data/results/share.py
+
+writes data/results/share.csv. Both ways in turn, five times; the ratio is the median of the five, and the
+bytes must be equal. The others idle while the main process works alone, as they do in a run."""
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lf2.labels import nearest_centre, one_by_one, silhouette
+from lf2.processes import Processes
+from lf2.runs import describe_device, git_revision, source_folder
+from lf2.seeds import numpy_generator
+
+COUNT, CHANNELS, CLUSTERS, TIMES = 1_000_000, 128, 2_000, 5
+
+processes = Processes()
+
+
+def race() -> list[dict]:
+    "In the main process, which asks the others where it shares."
+    random = numpy_generator(0, "share")
+    centres = random.standard_normal((CLUSTERS, CHANNELS), np.float32)
+    vectors = centres[random.integers(CLUSTERS, size=COUNT)]
+    vectors += random.standard_normal(vectors.shape, np.float32)
+    labels = nearest_centre(vectors, centres)[0]
+    parts = {
+        "nearest centres": lambda each: nearest_centre(vectors, centres, each)[0],
+        "silhouette": lambda each: silhouette(vectors, labels, centres, each=each),
+    }
+    rows = []
+    for name, part in parts.items():
+        seconds, found = {one_by_one: [], processes.each: []}, []
+        for each in [*seconds] * TIMES:
+            started = time.perf_counter()
+            found.append(part(each))
+            seconds[each].append(time.perf_counter() - started)
+        assert all(np.array_equal(one, found[0]) for one in found)
+        alone, shared = map(np.array, seconds.values())
+        rows.append({
+            "part": name, "processes": processes.count, "alone_seconds": f"{np.median(alone):.1f}",
+            "shared_over_alone": f"{np.median(shared / alone):.2f}",
+            "least": f"{(shared / alone).min():.2f}", "most": f"{(shared / alone).max():.2f}",
+            "images": COUNT, "channels": CHANNELS, "clusters": CLUSTERS, "device": describe_device("cpu"),
+            "revision": git_revision(source_folder()),
+        })
+        print(rows[-1], flush=True)
+    return rows
+
+
+rows = processes.decide(race)
+if processes.main:
+    with open(Path(__file__).with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+processes.end()
