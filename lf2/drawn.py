@@ -253,7 +253,8 @@ def expose(
     pixels = camera.response.take(np.clip(canvas, 0, 255, out=canvas).astype(np.uint8))
     picture = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
     if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        for size in ((width, picture.height), (width, height)):  # Pillow 13 would choose the order
+            picture = picture.resize(size, Image.Resampling.BILINEAR)
     return np.asarray(picture)
 
 # %% ../nbs/03_drawn.ipynb #884652e3

@@ -77,7 +77,7 @@ def resize_as_pil(
     height: int,  # wanted, in pixels
     width: int,  # wanted, in pixels
 ) -> Tensor:  # [..., height, width] uint8
-    "The bytes that `PIL.Image.resize` gives with its bicubic filter, from products of matrices alone."
+    "The bytes that `lf2.images.resize` gives, from products of matrices alone."
     columns = resize_weights(images.shape[-1], width).to(images.device)
     rows = resize_weights(images.shape[-2], height).to(images.device)
     return to_bytes(rows @ to_bytes(images.double() @ columns.T)).to(torch.uint8)

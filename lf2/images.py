@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS', 'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb',
-           'decode', 'read_image', 'scratch_array', 'roomy_array', 'Images', 'normalise', 'flip_and_crop',
+           'decode', 'resize', 'read_image', 'scratch_array', 'roomy_array', 'Images', 'normalise', 'flip_and_crop',
            'first_fitting', 'draw_boxes', 'erase', 'Draws', 'Augmentation', 'byte_table', 'one_pass', 'augmented']
 
 # %% ../nbs/05_images.ipynb #4cf75f47
@@ -64,13 +64,23 @@ def decode(
     raise InputError(f"cannot read the image {path}: {reason}. Replace it or take it out.")
 
 # %% ../nbs/05_images.ipynb #c96aa1c6
+def resize(
+    image: Image.Image,  # 8-bit RGB
+    height: int,  # wanted, in pixels
+    width: int,  # wanted, in pixels
+    kernel: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Image.Image:
+    "The width first, whatever Pillow would begin with."
+    return image.resize((width, image.height), kernel).resize((width, height), kernel)
+
+# %% ../nbs/05_images.ipynb #5436bb6d
 def read_image(
     path: str | os.PathLike,  # image file
     height: int,  # wanted, in pixels
     width: int,  # wanted, in pixels
 ) -> Tensor:  # [3, H, W] uint8
     "Decode a file and resize it as the released code does (bicubic with antialiasing)."
-    image = decode(path).resize((width, height), Image.Resampling.BICUBIC)
+    image = resize(decode(path), height, width)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 # %% ../nbs/05_images.ipynb #41a3221a
