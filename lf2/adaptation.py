@@ -37,7 +37,7 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .processes import Processes, extract_together, processes_for, require_same
+from .processes import Processes, extract_together, processes_for, read_together, require_same
 from .records import UNKNOWN_CAMERA, Choices, InputError, camera_array, fingerprint
 from .records import identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
@@ -322,10 +322,11 @@ class Adaptation:
         self.share = self.processes.share(batch)
         self.labellers = labellers_of(config, self.processes.each)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
-        self.source, self.height, self.width = load_model(config.init, pick)
+        agree = self.processes.agree  # each opens what lies on its own machine
+        self.source, self.height, self.width = agree(lambda: load_model(config.init, pick))
         if not isinstance(self.source, SourceNet):
             raise InputError(f"--init {config.init} is no pre-training run: give one of lf2 pretrain")
-        self.dataset = open_dataset(config.target)
+        self.dataset = agree(lambda: open_dataset(config.target))
         memory = int(config.memory * 2**30)
         size = (self.height, self.width)
         if not self.dataset.train:
@@ -340,13 +341,8 @@ class Adaptation:
         for name, value in sorted(self.source.state_dict().items()):
             weights.update(name.encode() + value.cpu().numpy().tobytes())
         self.fingerprints = {"target": fingerprint(self.dataset), "init": weights.hexdigest()[:16]}
-        self.images = Images(
-            self.dataset.train, *size, workers=config.workers, memory=memory, scratch=self.scratch
-        )
-        self.split = None
-        if self.dataset.can_be_scored:
-            self.split = TestSplit(self.dataset, *size, config.workers, memory, self.scratch)
-        if config.snapshots and self.split is None:
+        self.processes.require_equal(**self.fingerprints)
+        if config.snapshots and not self.dataset.can_be_scored:
             raise InputError(
                 f"--snapshots: {self.dataset.name} has no query and gallery with people to keep"
             )
@@ -359,6 +355,13 @@ class Adaptation:
             self.model.eval().student(torch.zeros(1, 3, *size, device=self.device))
         self.step = Step(self.processes, self.model, config.pieces, config.clip_norm)
         require_groups(self.step, batch, config.bn_group)
+        # decoding comes last: a million images take a while
+        read = partial(read_together, self.processes)
+        decoding = config.workers, memory, self.scratch
+        self.images = read(self.dataset.train, *size, *decoding)
+        self.split = None
+        if self.dataset.can_be_scored:
+            self.split = TestSplit(self.dataset, *size, *decoding, read)
         if config.compile:
             for network in (self.model.student, self.model.teacher):
                 compile_backbone(network, self.device)
@@ -725,9 +728,10 @@ def dry_run(
     "Check everything and estimate time and memory. Trains and writes nothing."
     config = config.checked()
     Run.check(config)
-    stage = Adaptation(config)
-    if stage.processes.count > 1:
+    processes = processes_for(config.device, config.precision)
+    if processes.count > 1:
         raise InputError("--dry-run: ask a single process, without a launcher")
+    stage = Adaptation(config, processes)
     found = estimate(stage)
     scored = "will be scored" if stage.split else "has no labels to score with"
     lines = [

@@ -16,6 +16,8 @@ import contextlib
 import ctypes
 import dataclasses
 import os
+import platform
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -683,18 +685,28 @@ def main(
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0 if words else 2
-    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            with contextlib.redirect_stderr(nowhere):
-                return answer(words)
-    return answer(words)
+    rank = int(os.environ.get("RANK", 0))
+    if rank == 0:
+        return answer(words)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with contextlib.redirect_stderr(nowhere):
+            return answer(words, rank)
 
 
 def answer(
     words: list[str],  # not empty
+    rank: int = 0,  # of several processes the first one speaks
 ) -> int:  # exit code
     "Run a command, and say in one line what stopped it."
     command, *flags = words
+
+    def report(said: object, alone: bool = False) -> None:
+        "What all of them met, the first one says; what one met alone, that one."
+        if rank == 0:
+            print(f"lf2 {command}: {said}", file=sys.stderr)
+        elif alone:
+            print(f"lf2 {command}: process {rank} on {platform.node()}: {said}", file=sys.__stderr__)
+
     if command not in COMMANDS:
         print(f"lf2: there is no command {command!r}\n\n{usage()}", file=sys.stderr)
         return 2
@@ -708,24 +720,25 @@ def answer(
                 keep_freed_memory()
             return function(parsed)
     except InputError as error:
-        print(f"lf2 {command}: {error}", file=sys.stderr)
+        report(error)
         return 2
     except FloatingPointError as error:
-        print(f"lf2 {command}: {error}", file=sys.stderr)
+        report(error)
         return 1
     except KeyboardInterrupt as stopped:  # `Stopped` knows which signal it was
-        print(f"lf2 {command}: {str(stopped) or 'stopped at once'}{how_to_go_on(command)}", file=sys.stderr)
+        report(f"{str(stopped) or 'stopped at once'}{how_to_go_on(command)}")
         return getattr(stopped, "exit_code", 130)
     except RuntimeError as error:
-        if "RANK" not in os.environ or "onnection" not in str(error):
+        if "RANK" not in os.environ or not re.search("onnection|[Tt]imed out", str(error)):
             raise
         reason = str(error).splitlines()[0].rpartition("] ")[2].partition(". ")[0]
-        print(f"lf2 {command}: another process is gone ({reason}){how_to_go_on(command)}", file=sys.stderr)
+        # the second one speaks as well, for the first may be the one that is gone
+        report(f"another process is gone ({reason}){how_to_go_on(command)}", alone=rank == 1)
         return 1
     except MemoryError as error:
-        print(f"lf2 {command}: out of memory ({error}){how_to_go_on(command)}", file=sys.stderr)
+        report(f"out of memory ({error}){how_to_go_on(command)}", alone=True)
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"lf2 {command}: {where}{error.strerror or error}{how_to_go_on(command)}", file=sys.stderr)
+        report(f"{where}{error.strerror or error}{how_to_go_on(command)}", alone=True)
         return 1

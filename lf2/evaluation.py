@@ -133,13 +133,14 @@ class TestSplit:
         workers: int = 0,  # threads that decode
         memory: int = 4 << 30,  # bytes for decoded images
         scratch: Path | str | None = None,  # folder for those beyond that; None: read at each call
+        read: Callable[..., Images] = Images,  # who decodes them
     ):
         if not dataset.can_be_scored:
             raise InputError(f"{dataset.name} cannot be scored: it needs a query and a gallery with identities")
         self.name = dataset.name
         self.records = dataset.query + dataset.gallery
         self.queries = len(dataset.query)
-        self.images = Images(
+        self.images = read(
             self.records, height, width, workers=workers, memory=memory, scratch=scratch
         )
         self.identities = identity_array(self.records)

@@ -88,11 +88,12 @@ def scratch_array(
     shape: tuple[int, ...],
     dtype: type | np.dtype,
     folder: str | os.PathLike,  # on a disk with room
+    create: Callable = tempfile.TemporaryFile,  # makes a file in `dir`, here a nameless one
 ) -> np.memmap:  # zeros
-    "An array in a nameless file. `InputError` where the disk has no room for it."
+    "An array in a new file. `InputError` where the disk has no room for it."
     room = int(np.prod(shape)) * np.dtype(dtype).itemsize
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with create(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, room)
             return np.memmap(file, dtype, "w+", shape=shape)

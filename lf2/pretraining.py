@@ -7,6 +7,7 @@ __all__ = ['learning_rate_factor', 'source_losses', 'source_classes', 'training_
            'source_batches', 'target_batches', 'pretrain_epoch', 'Pretraining', 'pretrain', 'train', 'write_results']
 
 # %% ../nbs/43_pretraining.ipynb #ed0b0e49
+from functools import partial
 from typing import Any, Callable
 
 import numpy as np
@@ -22,7 +23,7 @@ from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import save_description, save_pick
 from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
-from .processes import Processes, extract_together, processes_for, require_same
+from .processes import Processes, extract_together, processes_for, read_together, require_same
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
 from .runs import require_finite, run_stage, save_checkpoint, scores_of, scratch_folder
@@ -73,9 +74,10 @@ def source_classes(
 def training_images(
     config: PretrainConfig,  # its size and memory
     dataset: Dataset,
+    read: Callable[..., Images] = Images,  # who decodes them
 ) -> Images:
     "The training images, decoded."
-    return Images(
+    return read(
         dataset.train, config.height, config.width, workers=config.workers,
         memory=int(config.memory * 2**30), scratch=scratch_folder(config.output),
     )
@@ -107,9 +109,10 @@ def source_batches(
     config: PretrainConfig,  # of the run
     dataset: Dataset,  # the labelled source
     share: slice = slice(None),  # of a batch's images, for one of several processes
+    read: Callable[..., Images] = Images,  # who decodes them
 ) -> Callable[[int, int], tuple[Tensor, Tensor]]:  # (epoch, iteration) to images and all classes
     "Augmented P×K batches of the source: which one follows from the seed and its numbers alone."
-    images, batches = training_images(config, dataset), source_order(config, dataset)
+    images, batches = training_images(config, dataset, read), source_order(config, dataset)
 
     def batch(epoch: int, iteration: int) -> tuple[Tensor, Tensor]:
         indices, labels = batches[(epoch - 1) * config.iterations + iteration]
@@ -178,13 +181,17 @@ class Pretraining:
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
         self.share = self.processes.share(batch)
-        self.source = open_dataset(config.source)
-        self.target = open_dataset(config.target) if config.target else None
+        agree = self.processes.agree  # each opens the data on its own machine
+        self.source = agree(lambda: open_dataset(config.source))
+        self.target = agree(lambda: open_dataset(config.target) if config.target else None)
+        self.fingerprints = {role: fingerprint(dataset) for role, dataset in self.datasets().items()}
+        self.processes.require_equal(**self.fingerprints)
+        self.read = partial(read_together, self.processes)
         classes = int(source_classes(self.source).max()) + 1
         with seeded(config.seed, "source model"):
             net = SourceNet(config.backbone, classes, config.bn_group or None)
         if config.weights != "none":
-            started = build_backbone(config.backbone, config.weights)
+            started = agree(lambda: build_backbone(config.backbone, config.weights))
             net.backbone.load_state_dict(started.state_dict())
         self.net = net.to(self.device)
         self.step = Step(self.processes, self.net, config.pieces, config.clip_norm)
@@ -195,24 +202,23 @@ class Pretraining:
             self.net.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
         self.progress: Progress | None = None  # of an epoch that is not finished
-        self.fingerprints = {role: fingerprint(dataset) for role, dataset in self.datasets().items()}
 
     def datasets(self) -> dict[str, Dataset]:
         "By role."
         found = {"source": self.source, "target": self.target}
         return {role: dataset for role, dataset in found.items() if dataset is not None}
 
-    def split(self, dataset: Dataset | None) -> TestSplit | None:
-        "A dataset's test split, if it has one that can be scored."
+    def split(self, dataset: Dataset | None, read: Callable[..., Images] = Images) -> TestSplit | None:
+        "A dataset's test split, if it has one that can be scored, decoded by this process or by all."
         if dataset is None or not dataset.can_be_scored:
             return None
         c = self.config
         memory, scratch = int(c.memory * 2**30), scratch_folder(c.output)
-        return TestSplit(dataset, c.height, c.width, c.workers, memory, scratch)
+        return TestSplit(dataset, c.height, c.width, c.workers, memory, scratch, read)
 
     def batches(self):
         "(epoch, iterations done) to its other batches on the device, prepared ahead in a thread."
-        source = source_batches(self.config, self.source, self.share)
+        source = source_batches(self.config, self.source, self.share, self.read)
         target = target_batches(self.config, self.target if self.processes.main else None)
 
         def prepared(epoch: int, done: int):
@@ -283,7 +289,7 @@ def train(
     )
     if state:
         stage.load_state(state)
-    losses, batches, split = source_losses(config), stage.batches(), stage.split(stage.source)
+    losses, batches, split = source_losses(config), stage.batches(), stage.split(stage.source, stage.read)
     run.start(stage.datasets(), stage.device)
     if run.writes:
         save_description(stage.net, run.folder, config.height, config.width)

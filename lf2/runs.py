@@ -14,9 +14,11 @@ import contextlib
 import csv
 import io
 import json
+import os
 import platform
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from importlib import metadata
@@ -26,7 +28,7 @@ from typing import Any, Callable, Iterable, Iterator
 import torch
 from tqdm.auto import tqdm
 
-from .configuration import StageConfig, plain, same_run
+from .configuration import StageConfig, decisive, plain, same_run
 from .processes import Processes, processes_for
 from .records import Dataset, InputError, fingerprint
 from .safekeeping import BEFORE, CHECKPOINT, DAMAGED, HOLDER, LOCK
@@ -138,6 +140,7 @@ def manifest(
         "stage": type(config).__name__.removesuffix("Config").lower(),
         "seed": config.seed,
         "device": describe_device(device),
+        "processes": int(os.environ.get("WORLD_SIZE", 1)),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {p: installed(p) for p in PACKAGES if installed(p)},
@@ -301,11 +304,11 @@ class Run:
 def scratch_folder(
     output: Path | str,  # of a run, there or not
 ) -> Path:
-    "The nearest folder that is there."
+    "The nearest folder that is there, or the system's for such files."
     folder = Path(output).absolute()
     while not folder.is_dir():
         folder = folder.parent
-    return folder
+    return folder if folder != folder.parent else Path(tempfile.gettempdir())
 
 # %% ../nbs/41_runs.ipynb #e0dbe0df
 class Means:
@@ -493,6 +496,7 @@ def run_stage(
 ) -> dict[str, Any]:  # what results.json holds
     "Run a stage, or return the results of one that is finished. `InputError` before anything is written."
     processes = processes_for(config.device, config.precision)
+    processes.require_equal(**decisive(config))
     run = Run(config, writes=processes.main)
     processes.decide(lambda: Run.check(config) and None)
     if config.resume and processes.decide(lambda: run.finished):

@@ -8,6 +8,7 @@ __all__ = ['rows_in', 'with_rows', 'tree_sum', 'statistics_kept', 'Step', 'requi
 # %% ../nbs/38_steps.ipynb #d7f101ae
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -197,6 +198,11 @@ def require_groups(
     "`InputError` where a batch has no such pieces, or a group of batch norm would lie in two of them."
     if step.pieces == 1:
         return
+    if step.processes.count > 1 and step.own & (step.own - 1):
+        warnings.warn(
+            f"{step.own} pieces a process are no power of two: what another number of processes finds "
+            "may differ by rounding"
+        )
     whose = f"{step.processes.count} processes" if step.own == 1 else f"--pieces {step.pieces}"
     if batch % step.pieces:
         raise InputError(f"a batch of {batch} images cannot be cut into {step.pieces} equal pieces ({whose})")
