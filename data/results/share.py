@@ -1,4 +1,4 @@
-"""Nearest centres and the silhouette of a million vectors, by the main process alone and shared by all, as CSV:
+"""Nearest centres and the silhouette of 200,000 vectors, by the main process alone and shared by all, as CSV:
 
     OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 data/results/share.py
 
@@ -15,7 +15,7 @@ from lf2.processes import Processes
 from lf2.runs import describe_device, git_revision, source_folder
 from lf2.seeds import numpy_generator
 
-COUNT, CHANNELS, CLUSTERS, TIMES = 1_000_000, 128, 2_000, 5
+COUNT, CHANNELS, CLUSTERS, TIMES = 200_000, 128, 10_000, 5
 
 processes = Processes()
 
