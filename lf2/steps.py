@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -181,12 +182,16 @@ class Step:
         self.gradients = None
 
     def _sum_over_processes(self, sums: list[Tensor]) -> None:
-        "In place, and in one message: what every process sends, all receive, and add up in one order."
-        if self.processes.count == 1:
+        "In place: each process adds up its part of everybody's, in one order, and sends the sum round."
+        count = self.processes.count
+        if count == 1:
             return
-        flat = gather(self.processes, torch.cat([x.reshape(-1) for x in sums])[None])
-        parts = tree_sum(list(flat)).split([x.numel() for x in sums])
-        for total, part in zip(sums, parts):
+        sizes = [x.numel() for x in sums]
+        flat = nn.functional.pad(torch.cat([x.reshape(-1) for x in sums]), (0, -sum(sizes) % count))
+        parts = torch.empty_like(flat)
+        dist.all_to_all_single(parts, flat)
+        flat = gather(self.processes, tree_sum(list(parts.view(count, -1))))
+        for total, part in zip(sums, flat[: sum(sizes)].split(sizes)):
             total.copy_(part.view_as(total))
 
 # %% ../nbs/38_steps.ipynb #b72018cd
