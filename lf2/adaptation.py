@@ -37,7 +37,8 @@ from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
 from .parts import take_classes
-from .processes import Processes, extract_together, processes_for, read_together, require_same
+from .processes import Processes, agree, extract_together, processes_for, read_together, require_equal
+from .processes import require_same
 from .records import UNKNOWN_CAMERA, Choices, InputError, camera_array, fingerprint
 from .records import identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
@@ -322,11 +323,11 @@ class Adaptation:
         self.share = self.processes.share(batch)
         self.labellers = labellers_of(config, self.processes.each)
         pick = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
-        agree = self.processes.agree  # each opens what lies on its own machine
-        self.source, self.height, self.width = agree(lambda: load_model(config.init, pick))
+        # each opens what lies on its own machine
+        self.source, self.height, self.width = agree(self.processes, lambda: load_model(config.init, pick))
         if not isinstance(self.source, SourceNet):
             raise InputError(f"--init {config.init} is no pre-training run: give one of lf2 pretrain")
-        self.dataset = agree(lambda: open_dataset(config.target))
+        self.dataset = agree(self.processes, lambda: open_dataset(config.target))
         memory = int(config.memory * 2**30)
         size = (self.height, self.width)
         if not self.dataset.train:
@@ -341,7 +342,7 @@ class Adaptation:
         for name, value in sorted(self.source.state_dict().items()):
             weights.update(name.encode() + value.cpu().numpy().tobytes())
         self.fingerprints = {"target": fingerprint(self.dataset), "init": weights.hexdigest()[:16]}
-        self.processes.require_equal(**self.fingerprints)
+        require_equal(self.processes, **self.fingerprints)
         if config.snapshots and not self.dataset.can_be_scored:
             raise InputError(
                 f"--snapshots: {self.dataset.name} has no query and gallery with people to keep"

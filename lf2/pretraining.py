@@ -23,7 +23,8 @@ from .evaluation import TestSplit, evaluate, load_model, plain_scores_of
 from .evaluation import save_description, save_pick
 from .images import SOURCE_AUGMENTATION, Images, augmented
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
-from .processes import Processes, extract_together, processes_for, read_together, require_same
+from .processes import Processes, agree, extract_together, processes_for, read_together, require_equal
+from .processes import require_same
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
 from .runs import Progress, Run, after_iteration, best_epoch, blaming, load_checkpoint
 from .runs import require_finite, run_stage, save_checkpoint, scores_of, scratch_folder
@@ -181,17 +182,17 @@ class Pretraining:
         self.device = self.processes.device(config.device)
         batch = config.identities * config.instances
         self.share = self.processes.share(batch)
-        agree = self.processes.agree  # each opens the data on its own machine
-        self.source = agree(lambda: open_dataset(config.source))
-        self.target = agree(lambda: open_dataset(config.target) if config.target else None)
+        # each opens the data on its own machine
+        self.source = agree(self.processes, lambda: open_dataset(config.source))
+        self.target = agree(self.processes, lambda: open_dataset(config.target) if config.target else None)
         self.fingerprints = {role: fingerprint(dataset) for role, dataset in self.datasets().items()}
-        self.processes.require_equal(**self.fingerprints)
+        require_equal(self.processes, **self.fingerprints)
         self.read = partial(read_together, self.processes)
         classes = int(source_classes(self.source).max()) + 1
         with seeded(config.seed, "source model"):
             net = SourceNet(config.backbone, classes, config.bn_group or None)
         if config.weights != "none":
-            started = agree(lambda: build_backbone(config.backbone, config.weights))
+            started = agree(self.processes, lambda: build_backbone(config.backbone, config.weights))
             net.backbone.load_state_dict(started.state_dict())
         self.net = net.to(self.device)
         self.step = Step(self.processes, self.net, config.pieces, config.clip_norm)

@@ -29,7 +29,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .configuration import StageConfig, decisive, plain, same_run
-from .processes import Processes, processes_for
+from .processes import Processes, processes_for, require_equal
 from .records import Dataset, InputError, fingerprint
 from .safekeeping import BEFORE, CHECKPOINT, DAMAGED, HOLDER, LOCK
 from .safekeeping import StopSign, held, holder_of, last_state, save_state, written_whole
@@ -496,7 +496,7 @@ def run_stage(
 ) -> dict[str, Any]:  # what results.json holds
     "Run a stage, or return the results of one that is finished. `InputError` before anything is written."
     processes = processes_for(config.device, config.precision)
-    processes.require_equal(**decisive(config))
+    require_equal(processes, **decisive(config))
     run = Run(config, writes=processes.main)
     processes.decide(lambda: Run.check(config) and None)
     if config.resume and processes.decide(lambda: run.finished):
