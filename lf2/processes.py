@@ -183,6 +183,9 @@ def processes_for(
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         if ":" in device:
             raise InputError(f"--device {device}: of several processes each takes a device of its own; use cuda or cpu")
+        missing = [name for name in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE") if name not in os.environ]
+        if missing:
+            raise InputError(f"WORLD_SIZE is set and {missing[0]} is not: start the processes with torchrun")
         if torch.cuda.is_available():  # else all would first open the first one
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     return Processes(choose_device(device).type == "cpu", precision)
