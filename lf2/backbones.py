@@ -255,12 +255,14 @@ def imagenet_state(
     "torchvision's ImageNet weights, downloaded once into torch's cache. Raises InputError."
     if name not in torchvision.models.list_models():
         raise InputError(f"--weights imagenet: there are none for {name}; use --weights none")
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     try:
-        weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
         return weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
-        hint = "download them elsewhere and give the file's name as --weights"
-        raise InputError(f"--weights imagenet: no download ({error}); {hint}") from error
+        raise InputError(
+            f"--weights imagenet: no download ({error}); fetch {weights.url} elsewhere and give "
+            "--weights FILE, or do without: --weights none with --backbone tiny, or --preset drawn"
+        ) from error
 
 # %% ../nbs/10_backbones.ipynb #87d398b4
 def build_backbone(
