@@ -25,7 +25,7 @@ from .metrics import own_files, score, score_distances
 from .model import LF2, load_weights, save_weights
 from .records import DISTRACTOR, Dataset, InputError, camera_array, identity_array
 from .rerank import rerank
-from .runs import SCORES, read_json, write_json
+from .runs import SCORES, holds_a_run, read_json, write_json
 from .safekeeping import written_whole
 from .seeds import numpy_generator
 from .source import SourceNet
@@ -113,8 +113,13 @@ def load_model(
 ) -> Loaded:
     "Load a run's model. An `InputError` names the file or the pick that is missing."
     folder = Path(folder)
-    description = read_json(folder / "model.json")
     there = [name for name, file in PICK_FILES.items() if (folder / file).exists()]
+    if pick not in there and holds_a_run(folder) and not (folder / "results.json").exists():
+        raise InputError(
+            f"the run in {folder} is not finished: go on with the same command and --resume"
+            + (f"; so far it holds: {', '.join(there)}" if there else "")
+        )
+    description = read_json(folder / "model.json")
     if pick not in there:
         raise InputError(f"{folder} holds no {pick} model; it holds: {', '.join(there) or 'none'}")
     found = described_model(description, folder / "model.json")
