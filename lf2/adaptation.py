@@ -484,9 +484,17 @@ class Adaptation:
         return labels, parts[0].centres[:, : self.channels], signs
 
     def orders(self, epoch: int) -> list[IdentityBatches]:
-        "Which images make up an epoch's batches, by stream."
-        cameras = self.cameras if self.config.camera_positives else None
-        return stream_orders(self.config, self.labels, cameras, epoch)
+        "Which images make up an epoch's batches, by stream. `InputError` for too few clusters."
+        c = self.config
+        cameras = self.cameras if c.camera_positives else None
+        try:
+            return stream_orders(c, self.labels, cameras, epoch)
+        except InputError as error:
+            if epoch == 1:  # nothing is written yet
+                raise
+            raise InputError(
+                f"epoch {epoch}: {error}; --overwrite replaces the run in {c.output}"
+            ) from None
 
     def batches(self, epoch: int, done: int = 0) -> Iterator[list[tuple[Tensor, Tensor]]]:
         "An epoch's batches after those done, on the device, prepared ahead in a thread."
@@ -548,16 +556,18 @@ def train(
     state, run.history = processes.decide(
         lambda: (load_checkpoint(run, needs, stage.fingerprints), run.history)
     )
-    run.start({"target": stage.dataset}, stage.device)
-    if run.writes:
-        save_description(stage.model, run.folder, stage.height, stage.width)
     if state:
         stage.load_state(state)
     else:
         stage.source.to(stage.device)
         stage.direct_transfer = stage.score(stage.source.describe)
         stage.label(epoch=0)
+        stage.orders(epoch=1)  # refuses too few clusters, before an earlier run is replaced
         stage.start = stage.score(stage.model.describe)
+    run.start({"target": stage.dataset}, stage.device)
+    if run.writes:
+        save_description(stage.model, run.folder, stage.height, stage.width)
+    if not state:
         stage.keep_snapshot(run.folder, 0)
         save_checkpoint(run, stage.state())
     log = tensorboard_writer(run)
@@ -740,6 +750,10 @@ def dry_run(
         f"start: {config.init}, {stage.height}×{stage.width}, {config.streams} clusterings "
         + ("(numbers found)" if config.labeller == "dbscan" else
            f"of {', '.join(map(str, config.clusters))}"),
+        *([] if config.labeller in TOLD_THE_NUMBER else [
+            f"clusters: whether {config.labeller} finds enough of them for {config.identities} "
+            "identities a batch shows only in the run"
+        ]),
         *([] if stage.cameras is not None else [NO_CAMERAS.format(stage.dataset.name)]),
         f"time: about {found['epoch'] / 60:.1f} minutes an epoch, {found['seconds'] / 3600:.2f} hours "
         f"for {config.epochs} epochs, clustering not counted (on {stage.device})",
