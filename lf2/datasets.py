@@ -8,8 +8,8 @@ __all__ = ['SUFFIXES', 'SPLIT_FOLDERS', 'Renumber', 'OFFICIAL_COUNTS', 'MSMT17_S
            'read_market1501', 'read_dukemtmc', 'renumber_msmt17', 'read_msmt17_list', 'read_msmt17_split',
            'read_msmt17_lists', 'read_msmt17', 'read_cuhk03_protocol', 'read_cuhk03_images', 'read_cuhk03',
            'read_folder', 'read_crops', 'whole_number', 'read_csv_rows', 'read_csv', 'write_once', 'drawn_folder',
-           'read_drawn', 'open_dataset', 'count_records', 'identical_images', 'image_size', 'inspect_dataset',
-           'format_inspection']
+           'read_drawn', 'open_dataset', 'require_outside', 'count_records', 'identical_images', 'image_size',
+           'inspect_dataset', 'format_inspection']
 
 # %% ../nbs/04_datasets.ipynb #b0cc0401
 import csv
@@ -525,6 +525,23 @@ def open_dataset(
     if not path.strip():
         raise InputError(f"{spec!r} names no dataset: something must follow the colon")
     return READERS[kind](os.path.expanduser(path))
+
+# %% ../nbs/04_datasets.ipynb #93a718fb
+def require_outside(
+    spec: str,  # KIND:PATH of a dataset
+    output: Path | str,  # file or folder to be written
+) -> None:
+    "`InputError` where what is written could become a crop of the dataset."
+    kind, _, path = spec.partition(":")
+    if kind != "crops":
+        return
+    for real in (os.path.abspath, os.path.realpath):
+        crops, place = Path(real(os.path.expanduser(path))), Path(real(output))
+        if crops in (place, *place.parents):
+            raise InputError(
+                f"--output {output} lies in {spec}, where its pictures would be taken for crops: "
+                "choose a folder elsewhere"
+            )
 
 # %% ../nbs/04_datasets.ipynb #0805fe08
 def count_records(

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'OF_A_RUN', 'OF_THE_LOCK', 'OF_A_RUN_PATTERNS', 'FORMAT', 'SCORES', 'FALLING', 'write_json', 'read_json',
            'history_text', 'read_history', 'installed', 'git_revision', 'describe_device', 'source_folder', 'manifest',
-           'files_of_a_run', 'foreign_file', 'holds_a_run', 'delete_run', 'say', 'Run', 'scratch_folder', 'Means',
-           'Progress', 'save_checkpoint', 'load_checkpoint', 'after_iteration', 'best_epoch', 'scores_of',
-           'require_finite', 'blaming', 'warning_signs', 'run_stage', 'tensorboard_writer']
+           'files_of_a_run', 'foreign_file', 'holds_a_run', 'stage_of', 'delete_run', 'require_apart', 'say', 'Run',
+           'scratch_folder', 'Means', 'Progress', 'save_checkpoint', 'load_checkpoint', 'after_iteration', 'best_epoch',
+           'scores_of', 'require_finite', 'blaming', 'warning_signs', 'run_stage', 'tensorboard_writer']
 
 # %% ../nbs/41_runs.ipynb #f9e35cda
 import contextlib
@@ -29,6 +29,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .configuration import StageConfig, decisive, plain, same_run
+from .datasets import require_outside
 from .processes import Processes, processes_for, require_equal
 from .records import Dataset, InputError, fingerprint
 from .safekeeping import BEFORE, CHECKPOINT, DAMAGED, HOLDER, LOCK
@@ -196,12 +197,31 @@ def holds_a_run(
     return isinstance(content, dict) and {"output", "preset", "seed"} <= content.keys()
 
 
+def stage_of(
+    choices: dict[str, Any],  # of a configuration, by name
+) -> str:  # as the command line calls it
+    "Which stage they are of: adaptation alone starts from a run."
+    return "adapt" if "init" in choices else "pretrain"
+
+
 def delete_run(
     folder: Path,  # an output folder
 ) -> None:
     "Remove an earlier run's files."
     for path in files_of_a_run(folder):
         path.unlink()
+
+# %% ../nbs/41_runs.ipynb #83ad0db2
+def require_apart(
+    config: StageConfig,
+) -> None:
+    "`InputError` where --output is the folder of --init, or lies among the crops of --target."
+    init, target = getattr(config, "init", None), getattr(config, "target", None)
+    if init and os.path.exists(init) and os.path.exists(config.output):
+        if os.path.samefile(init, config.output):
+            raise InputError(f"--output {config.output} is the folder of --init: choose another")
+    if target:
+        require_outside(target, config.output)
 
 # %% ../nbs/41_runs.ipynb #1e087aa5
 def say(
@@ -229,6 +249,7 @@ class Run:
         config: StageConfig,  # checked; its output, resume and overwrite decide
     ) -> "Run":
         "A new run, or one to go on with. Raises `InputError`, see above. Writes nothing."
+        require_apart(config)
         run = cls(config)
         try:
             holder = holder_of(run.folder)
@@ -263,6 +284,13 @@ class Run:
             raise InputError(
                 f"--output {folder} has files, but no config.json of a run of lf2: choose another folder"
             )
+        if config.overwrite and begun:
+            there, own = stage_of(read_json(self.path("config.json"))), stage_of(plain(config))
+            if there != own:
+                raise InputError(
+                    f"--output {folder} holds a run of lf2 {there}, and --overwrite replaces one of "
+                    f"lf2 {own} only: choose another folder"
+                )
         if config.resume and self.path("config.json").exists():
             same_run(config, read_json(self.path("config.json")))
 
