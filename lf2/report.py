@@ -30,7 +30,7 @@ from .adaptation import Adaptation
 from .configuration import AdaptConfig
 from .embeddings import METHODS, animate_course, plot_before_after, plot_confusion, plot_course
 from .embeddings import plot_labels_on_plane
-from .evaluation import TestSplit, load_model, pick_people, read_snapshots
+from .evaluation import Snapshot, TestSplit, load_model, pick_people, read_snapshots
 from .features import extract
 from .heat_maps import eigen_maps, heat_maps, over_mean, plot_heat_maps, plot_similarities
 from .heat_maps import shares_under, stripe_shares
@@ -175,6 +175,12 @@ class Material:
         where = [(self.split.identities[i], self.split.cameras[i]) for i in self.looked_at]
         return [f"person {person}\ncamera {camera}" for person, camera in where]
 
+    @property
+    def snapshots(self) -> list[Snapshot]:  # by rising epoch
+        "Of people of the test split. `InputError` where there can be or are none."
+        _ = self.split  # without its people there can be none
+        return read_snapshots(self.folder)
+
     @cached_property
     def labels(self) -> np.ndarray:  # [N] of the training images, −1: left out
         "The last pseudo labels of the whole image."
@@ -203,6 +209,16 @@ class Picture(NamedTuple):
     caption: str
     draw: Callable[[Material], Figure | bytes]  # bytes: a GIF
     photographs: bool = False  # whether images of people fill it
+    scored: str = ""  # goes before the caption where the test split is labelled
+    unscored: str = ""  # and where it is not
+    known: str = ""  # goes after it where the training images have identities
+
+    def caption_of(self, material: Material) -> str:
+        "The caption that fits the labels of a run's target."
+        stage = material.stage
+        first = self.unscored if stage.split is None else self.scored
+        last = "" if stage.truth is None else self.known
+        return " ".join(sentence for sentence in (first, self.caption, last) if sentence)
 
 
 def draw_scores(material: Material) -> Figure:
@@ -307,29 +323,31 @@ def draw_lists(material: Material) -> Figure:
 # %% ../nbs/55_report.ipynb #94fb1854
 PICTURES: dict[str, Picture] = {
     "scores": Picture(
-        "Scores and labels",
-        "Test scores of the epochs. The oracle looks at test labels; the label-free pick does not. "
-        "An epoch's ARI is that of the labels it trained on.",
-        draw_scores,
+        "Epoch by epoch", "", draw_scores,
+        scored="Test scores of the epochs. The oracle looks at test labels; the label-free pick does "
+        "not.",
+        unscored="Signs of good pseudo labels, which no identity was needed for, and the epochs that "
+        "were picked.",
+        known="An epoch's ARI is that of the labels it trained on.",
     ),
     "losses": Picture(
         "Losses", "Means over each epoch.", lambda material: plot_losses(material.history)
     ),
     "labels": Picture(
         "Pseudo labels, part by part",
-        "How many clusters there are, how many of them hold one image, and how well they agree with "
-        "the identities of the training images, which the run never saw.",
+        "How many clusters there are, and how many of them hold one image.",
         lambda material: plot_labels(material.history),
+        known="ARI and AMI: how well they agree with the identities of the training images, which the "
+        "run never saw.",
     ),
     "comparison": Picture(
         "Beside other runs", "The same columns of several runs.", draw_comparison
     ),
     "ranked_lists": Picture(
-        "Ranked lists",
-        "The queries with the highest, the middle and the lowest average precision after "
-        "adaptation, each with its list before and after. Where nobody is labelled: some crops, and "
-        "the crops most like them.",
-        draw_lists, photographs=True,
+        "Ranked lists", "", draw_lists, photographs=True,
+        scored="The queries with the highest, the middle and the lowest average precision after "
+        "adaptation, each with its list before and after.",
+        unscored="Some crops, and the crops most like them before and after adaptation.",
     ),
     "heat_maps": Picture(
         "Feature maps",
@@ -374,11 +392,11 @@ PICTURES: dict[str, Picture] = {
         "An image is most like itself at other epochs, so the later panels look more alike than the "
         "features are; the silhouettes are of the features. Epoch 0 often lies apart, because before "
         "the first step all descriptors point nearly the same way.",
-        lambda material: plot_course(read_snapshots(material.folder), seed=material.seed),
+        lambda material: plot_course(material.snapshots, seed=material.seed),
     ),
     "film": Picture(
         "The same as an animation", "Positions between two snapshots are interpolated.",
-        lambda material: animate_course(read_snapshots(material.folder), seed=material.seed),
+        lambda material: animate_course(material.snapshots, seed=material.seed),
     ),
 }
 
@@ -406,6 +424,7 @@ treat that dataset: do not publish pictures of real people.</p>
 <nav>{% for key, picture in pictures.items() if picture.data %}
 <a href="#{{ key }}">{{ picture.title }}</a>
 {% endfor %}</nav>
+{% if results %}
 <h2>Results</h2>
 <div class="wide"><table>
 <tr><th>model</th><th>epoch</th>{% for score in scores %}<th>{{ score }}</th>{% endfor %}</tr>
@@ -414,6 +433,7 @@ treat that dataset: do not publish pictures of real people.</p>
 {% endfor %}
 </table></div>
 <p class="note">In percent, on the target's test split under the Market-1501 protocol.</p>
+{% endif %}
 {% if shares %}
 <h2>Do the gated maps look at their stripe?</h2>
 {% for share in shares %}<p>{{ share }}</p>{% endfor %}
@@ -465,14 +485,15 @@ def result_rows(
 
 # %% ../nbs/55_report.ipynb #c6446a05
 def sized(
-    picture: Picture,
+    title: str,
+    caption: str,
     content: bytes,  # PNG, JPEG or GIF
 ) -> Drawn:
     "A picture with its size, for the page."
     with Image.open(io.BytesIO(content)) as image:
         (width, height), kind = image.size, image.format.lower()
     data = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    return Drawn(picture.title, picture.caption, data, width, height)
+    return Drawn(title, caption, data, width, height)
 
 
 def draw_picture(
@@ -482,16 +503,17 @@ def draw_picture(
     output: Path,  # folder
 ) -> Drawn:
     "Write a picture's files, PNG and SVG or GIF; or say why it cannot be drawn."
+    words = picture.title, picture.caption_of(material)
     try:
         found = picture.draw(material)
     except InputError as error:
-        return Drawn(picture.title, picture.caption, reason=str(error).rstrip("."))
+        return Drawn(*words, reason=str(error).rstrip("."))
     if isinstance(found, bytes):
         with written_whole(output / f"{name}.gif") as temporary:
             temporary.write_bytes(found)
-        return sized(picture, found)
+        return sized(*words, found)
     save_figure(found, output / name, ("png", "svg"))
-    return sized(picture, encode(found, picture.photographs))
+    return sized(*words, encode(found, picture.photographs))
 
 
 def make_report(
