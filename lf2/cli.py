@@ -7,9 +7,9 @@ __all__ = ['Pick', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'E
            'DrawConfig', 'InspectConfig', 'DemoConfig', 'IndexConfig', 'SearchConfig', 'ExportConfig', 'ExploreConfig',
            'wanted_preset', 'defaults_of', 'parse', 'score_rows', 'pick_rows', 'run_pretrain', 'run_adapt',
            'require_numbers', 'require_replaceable', 'run_evaluate', 'require_parent', 'run_extract', 'extract_folder',
-           'extract_file', 'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo',
-           'run_ablate', 'run_index', 'run_search', 'run_export', 'run_explore', 'keep_freed_memory', 'usage',
-           'show_warning', 'how_to_go_on', 'main', 'answer']
+           'extract_file', 'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'require_demo',
+           'run_demo', 'run_ablate', 'run_index', 'run_search', 'run_export', 'run_explore', 'keep_freed_memory',
+           'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -445,8 +445,9 @@ def run_draw(config: DrawConfig) -> int:
 
     output = Path(config.output)
     require_numbers(seed=(config.seed, 0))
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"--output {output} must be a new or an empty folder")
+    there = output.glob("*") if output.is_dir() else [output] if output.exists() else []
+    if first := min(there, default=None):  # which may be hidden, of a killed command
+        raise InputError(f"--output {output} must be a new or an empty folder: there is {first}")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -491,6 +492,18 @@ def demo_configs(
     return source, released, recipe
 
 
+def require_demo(
+    output: Path,  # folder of the demo
+    own: set[str],  # names of the folders that it makes
+) -> None:
+    "`InputError` for a folder that holds something, and no demo."
+    from lf2.runs import holds_a_run
+
+    names = {path.name for path in output.glob("[!.]*")} - own
+    if names and not holds_a_run(output / "source"):
+        raise InputError(f"--output {output} holds {min(names)}, and no demo: name a new folder")
+
+
 def run_demo(config: DemoConfig) -> int:
     "`lf2 demo`"
     from lf2.adaptation import adapt
@@ -498,6 +511,7 @@ def run_demo(config: DemoConfig) -> int:
     from lf2.report import make_report
 
     source, *targets = demo_configs(config)
+    require_demo(Path(config.output), {Path(run.output).name for run in (source, *targets)})
     print(f"1. Pre-training on labelled drawn people ({source.source}) …", flush=True)
     pretrain(source)
     gains, done = [], []
