@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import __version__
-from .evaluation import PICK_FILES, load_model
+from .evaluation import find_model, load_model
 from .features import extract
 from .images import Images
 from .processes import Window, choose_device
@@ -34,13 +35,14 @@ from .safekeeping import HOLDER, LOCK, held, written_whole
 
 # %% ../nbs/60_descriptors.ipynb #3ab2f1c1
 def identify(
-    folder: Path | str,  # of a run
-    pick: str = "last",  # a name in `PICK_FILES`
+    folder: Path | str,  # of a run or an export
+    pick: str = "last",  # as `find_model` takes it
 ) -> dict[str, Any]:  # plain types
     "Which model that is: where it lies, what it is, and the SHA-256 of its weights."
-    folder = Path(folder).resolve()
-    weights = hashlib.sha256((folder / PICK_FILES[pick]).read_bytes()).hexdigest()
-    return {"folder": str(folder), "pick": pick, "weights": weights, **read_json(folder / "model.json")}
+    found = find_model(folder, pick)
+    weights = hashlib.sha256(found.weights.read_bytes()).hexdigest()
+    place = {"folder": str(Path(folder).resolve()), "pick": found.pick}
+    return {**place, "weights": weights, **found.description}
 
 
 def named(
@@ -54,7 +56,7 @@ def same_model(
     one: dict[str, Any],  # as `identify` gives it
     other: dict[str, Any],
 ) -> bool:
-    "Whether their descriptors can be compared; a copy of a run is the same model."
+    "Whether their descriptors can be compared; a copy of a run, or its export, is the same model."
     places = {"folder": "", "pick": ""}
     return one | places == other | places
 
@@ -99,7 +101,7 @@ class Extractor:
 
 
 def load(
-    folder: Path | str,  # of a pre-training or an adaptation run
+    folder: Path | str,  # of a pre-training or an adaptation run, or by `lf2 export --format hub`
     pick: str = "last",  # last, oracle_best, label_free; source_best of a pre-training run
     device: str = "auto",  # auto, cpu, cuda or cuda:N
 ) -> Extractor:

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from .backbones import digest_of
 from .configuration import FREE_TO_CHANGE
-from .evaluation import described_model, load_model
+from .evaluation import described_model, find_model, load_model
 from .features import both_views, refuse_training
 from .images import normalise
 from .model import load_weights, save_weights
@@ -262,11 +262,8 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
         license: str = "other",  # of the weights
     ) -> "ImageDescriber":
         "A run's model. Raises InputError."
-        network = load_model(folder, pick).model
-        description = read_json(Path(folder, "model.json"))
-        known = ("kind", "architecture", "height", "width", "registered_by")
-        kept = {name: description[name] for name in known if name in description}
-        describer = cls(**kept, facts=facts_of(folder, pick, license))
+        network, description = load_model(folder, pick).model, find_model(folder, pick).description
+        describer = cls(**description, facts=facts_of(folder, pick, license))
         describer.network = network
         return describer
 
