@@ -170,10 +170,10 @@ A descriptor for person re-identification, {{ "adapted to a place without labels
 ```python
 from lf2.export import ImageDescriber
 describer = ImageDescriber.from_pretrained("FOLDER_OR_REPOSITORY")
-descriptors = describer(images)  # uint8 [B, height, width, 3], RGB, of any size
+descriptors = describer(images)  # a tensor [B, {{ size }}]
 ```
 
-They are resized to {{ height }}×{{ width }} pixels inside, and described together with their mirror images.
+`images` are uint8 `[B, height, width, 3]`, RGB, as a numpy array or a torch tensor: so `np.asarray(Image.open(path).convert("RGB"))[None]` is one. They are resized to {{ height }}×{{ width }} pixels inside, and described together with their mirror images.
 
 ## Where it comes from
 
@@ -269,10 +269,14 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
 
     def forward(
         self,
-        images: Tensor,  # [B, h, w, 3] uint8, RGB, of any size
+        images: Tensor | np.ndarray,  # [B, h, w, 3] uint8, RGB, of any size
     ) -> Tensor:  # [B, C] float32, unit length
-        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[3] != 3:
-            raise ValueError(f"images are uint8 [B, height, width, 3], and not {images.dtype} {list(images.shape)}")
+        if isinstance(images, np.ndarray) and images.dtype == np.uint8:  # copied: PIL's are read-only
+            images = torch.tensor(images, device=next(self.parameters()).device)
+        shape = list(getattr(images, "shape", ()))
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or len(shape) != 4 or shape[3] != 3:
+            given = f"{images.dtype} {shape}" if shape else type(images).__name__
+            raise ValueError(f"images are uint8 [B, height, width, 3], numpy or torch, and not {given}")
         refuse_training(self)
         pixels = resize_as_pil(images.permute(0, 3, 1, 2), self.height, self.width)
         return both_views(self.network.describe, normalise(pixels), "describe")
