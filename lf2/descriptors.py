@@ -240,6 +240,9 @@ def read_about(
     folder: Path,
 ) -> dict[str, Any]:
     "extraction.json. `InputError` where it is not there, or something else."
+    if folder.is_file() or folder.suffix == ".npz":
+        raise InputError(f"{folder} names a file, and only a folder of descriptors can be indexed: give "
+                         "lf2 extract a folder as --output")
     if not (folder / ABOUT).exists():
         raise InputError(f"{folder} holds no extraction: make one with lf2 extract --output {folder}")
     about = read_json(folder / ABOUT)
