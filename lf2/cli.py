@@ -40,7 +40,7 @@ class EvaluateConfig:
     "Score a model on a dataset's test split under the Market-1501 protocol."
 
     data: str  # dataset with query and gallery, such as market1501:DIR
-    model: str  # folder of a pre-training or adaptation run
+    model: str  # folder of a pre-training or adaptation run, or by lf2 export --format hub
     pick: Pick = "last"  # which of the run's models; oracle_best looked at test labels
     rerank: bool = False  # k-reciprocal re-ranking before scoring
     precision: Precision = "float32"  # that the network computes in
@@ -54,7 +54,7 @@ class ExtractConfig:
     "Write the descriptors of any number of crops, with their paths, for numpy and as Parquet."
 
     data: str  # dataset, such as crops:DIR; all its images are described
-    model: str  # folder of a pre-training or adaptation run
+    model: str  # folder of a pre-training or adaptation run, or by lf2 export --format hub
     output: str  # folder, where a stopped extraction goes on; or an .npz file, in one go
     pick: Pick = "last"  # which of the run's models
     precision: Precision = "float32"  # that the network computes in
@@ -141,7 +141,7 @@ class SearchConfig:
     rerank: int = 0  # k-reciprocal re-ranking among so many first; 0: none
     json: str | None = None  # file to write the lists to
     html: str | None = None  # file to write a page to, with the pictures in it
-    model: str | None = None  # the run's folder, if it has moved since
+    model: str | None = None  # the run's folder, if it has moved since, or its export for a hub
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
 
@@ -604,11 +604,11 @@ def run_explore(config: ExploreConfig) -> int:
 
     least = {"limit": config.limit, "seed": config.seed, "port": config.port, "workers": config.workers}
     require_numbers(**{name: (value, 0) for name, value in least.items()})
-    explorer = open_explorer(
-        config.run, config.gallery, config.init, config.pick, config.limit, config.seed,
-        config.device, config.workers, lambda line: print(line, flush=True), sys.stderr.isatty(),
-    )
-    with PageServer(explorer, config.host, config.port) as server:
+    with PageServer(None, config.host, config.port) as server:  # describing takes much longer
+        server.explorer = open_explorer(
+            config.run, config.gallery, config.init, config.pick, config.limit, config.seed,
+            config.device, config.workers, lambda line: print(line, flush=True), sys.stderr.isatty(),
+        )
         if not server.loopback:
             warnings.warn(
                 f"--host {config.host} shows these images of people to everyone who can reach this "
