@@ -86,6 +86,18 @@ class Extractor:
     device: torch.device
     model: dict[str, Any]  # which it is, see `identify`
 
+    @cached_property
+    def channels(self) -> int:
+        "How many numbers a descriptor has."
+        black = torch.zeros(1, 3, self.height, self.width, device=self.device)
+        return self.network.describe(black).shape[1]
+
+    def __repr__(self) -> str:
+        network = f"{self.model['kind']} on {self.model['architecture']['backbone']}"
+        origin = f"{Path(self.model['folder']).name}, {self.model['pick']}"
+        return (f"Extractor({network}, images of {self.height}×{self.width}, {self.channels} numbers each, "
+                f"from {origin}, on {self.device})")
+
     def describe(
         self,
         images: Tensor | np.ndarray | Images | Window,  # uint8 [N, 3, height, width]
