@@ -9,7 +9,7 @@ __all__ = ['Pick', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'E
            'require_numbers', 'require_replaceable', 'run_evaluate', 'require_parent', 'run_extract', 'extract_folder',
            'extract_file', 'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'run_demo',
            'run_ablate', 'run_index', 'run_search', 'run_export', 'run_explore', 'keep_freed_memory', 'usage',
-           'show_warning', 'how_to_go_on', 'main', 'answer']
+           'show_warning', 'how_to_go_on', 'nobody_reads', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -677,27 +677,42 @@ def how_to_go_on(
     return "; the same command goes on" if command in ("demo", "ablate") else ""
 
 
+def nobody_reads() -> bool:
+    "Whether the reader of what is printed has gone; a broken pipe may be another one, to a worker."
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
+
+
 def main(
     words: Sequence[str] | None = None,  # default: those of the process
-) -> int:  # exit code: 0 done, 1 disk or numbers failed, 2 bad input, 130 Ctrl-C, 143 SIGTERM
+) -> int:  # exit code: 0 done, 1 disk or numbers failed, 2 bad input, 130 Ctrl-C, 141 unread, 143 SIGTERM
     "The `lf2` command."
     words = list(sys.argv[1:] if words is None else words)
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
-        return 0 if words else 2
     rank = int(os.environ.get("RANK", 0))
-    if rank == 0:
-        return answer(words)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        with contextlib.redirect_stderr(nowhere):
-            return answer(words, rank)
+    if rank:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            with contextlib.redirect_stderr(nowhere):
+                return answer(words, rank)
+    try:
+        code = answer(words)
+        print(end="", flush=True)  # what is left is written here, and not when Python ends
+        return code
+    except BrokenPipeError:  # `lf2 … | head` has what it wants, and nothing is left to be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own last flush
+        return 141  # as of a command that SIGPIPE ended
 
 
 def answer(
-    words: list[str],  # not empty
+    words: list[str],  # of the command line
     rank: int = 0,  # of several processes the first one speaks
 ) -> int:  # exit code
     "Run a command, and say in one line what stopped it."
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
     command, *flags = words
 
     def report(said: object, alone: bool = False) -> None:
@@ -719,6 +734,8 @@ def answer(
             if command in TRAINING:
                 keep_freed_memory()
             return function(parsed)
+    except SystemExit as leaving:  # from tyro, after --help or a flag that it cannot read
+        return leaving.code or 0
     except InputError as error:
         report(error)
         return 2
@@ -739,6 +756,8 @@ def answer(
         report(f"out of memory ({error}){how_to_go_on(command)}", alone=True)
         return 1
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            raise
         where = f"{error.filename}: " if error.filename else ""
         report(f"{where}{error.strerror or error}{how_to_go_on(command)}", alone=True)
         return 1
