@@ -9,7 +9,7 @@ __all__ = ['Pick', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'E
            'require_numbers', 'require_replaceable', 'run_evaluate', 'require_parent', 'run_extract', 'extract_folder',
            'extract_file', 'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'require_demo',
            'run_demo', 'run_ablate', 'run_index', 'run_search', 'run_export', 'run_explore', 'keep_freed_memory',
-           'usage', 'show_warning', 'how_to_go_on', 'main', 'answer']
+           'usage', 'show_warning', 'how_to_go_on', 'nobody_reads', 'main', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -40,7 +40,7 @@ class EvaluateConfig:
     "Score a model on a dataset's test split under the Market-1501 protocol."
 
     data: str  # dataset with query and gallery, such as market1501:DIR
-    model: str  # folder of a pre-training or adaptation run
+    model: str  # folder of a pre-training or adaptation run, or by lf2 export --format hub
     pick: Pick = "last"  # which of the run's models; oracle_best looked at test labels
     rerank: bool = False  # k-reciprocal re-ranking before scoring
     precision: Precision = "float32"  # that the network computes in
@@ -54,7 +54,7 @@ class ExtractConfig:
     "Write the descriptors of any number of crops, with their paths, for numpy and as Parquet."
 
     data: str  # dataset, such as crops:DIR; all its images are described
-    model: str  # folder of a pre-training or adaptation run
+    model: str  # folder of a pre-training or adaptation run, or by lf2 export --format hub
     output: str  # folder, where a stopped extraction goes on; or an .npz file, in one go
     pick: Pick = "last"  # which of the run's models
     precision: Precision = "float32"  # that the network computes in
@@ -141,7 +141,7 @@ class SearchConfig:
     rerank: int = 0  # k-reciprocal re-ranking among so many first; 0: none
     json: str | None = None  # file to write the lists to
     html: str | None = None  # file to write a page to, with the pictures in it
-    model: str | None = None  # the run's folder, if it has moved since
+    model: str | None = None  # the run's folder, if it has moved since, or its export for a hub
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     workers: int = 2  # threads that decode images
 
@@ -618,11 +618,11 @@ def run_explore(config: ExploreConfig) -> int:
 
     least = {"limit": config.limit, "seed": config.seed, "port": config.port, "workers": config.workers}
     require_numbers(**{name: (value, 0) for name, value in least.items()})
-    explorer = open_explorer(
-        config.run, config.gallery, config.init, config.pick, config.limit, config.seed,
-        config.device, config.workers, lambda line: print(line, flush=True), sys.stderr.isatty(),
-    )
-    with PageServer(explorer, config.host, config.port) as server:
+    with PageServer(None, config.host, config.port) as server:  # describing takes much longer
+        server.explorer = open_explorer(
+            config.run, config.gallery, config.init, config.pick, config.limit, config.seed,
+            config.device, config.workers, lambda line: print(line, flush=True), sys.stderr.isatty(),
+        )
         if not server.loopback:
             warnings.warn(
                 f"--host {config.host} shows these images of people to everyone who can reach this "
@@ -691,27 +691,42 @@ def how_to_go_on(
     return "; the same command goes on" if command in ("demo", "ablate") else ""
 
 
+def nobody_reads() -> bool:
+    "Whether the reader of what is printed has gone; a broken pipe may be another one, to a worker."
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
+
+
 def main(
     words: Sequence[str] | None = None,  # default: those of the process
-) -> int:  # exit code: 0 done, 1 disk or numbers failed, 2 bad input, 130 Ctrl-C, 143 SIGTERM
+) -> int:  # exit code: 0 done, 1 disk or numbers failed, 2 bad input, 130 Ctrl-C, 141 unread, 143 SIGTERM
     "The `lf2` command."
     words = list(sys.argv[1:] if words is None else words)
-    if not words or words[0] in ("-h", "--help"):
-        print(usage())
-        return 0 if words else 2
     rank = int(os.environ.get("RANK", 0))
-    if rank == 0:
-        return answer(words)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        with contextlib.redirect_stderr(nowhere):
-            return answer(words, rank)
+    if rank:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            with contextlib.redirect_stderr(nowhere):
+                return answer(words, rank)
+    try:
+        code = answer(words)
+        print(end="", flush=True)  # what is left is written here, and not when Python ends
+        return code
+    except BrokenPipeError:  # `lf2 … | head` has what it wants, and nothing is left to be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own last flush
+        return 141  # as of a command that SIGPIPE ended
 
 
 def answer(
-    words: list[str],  # not empty
+    words: list[str],  # of the command line
     rank: int = 0,  # of several processes the first one speaks
 ) -> int:  # exit code
     "Run a command, and say in one line what stopped it."
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
     command, *flags = words
 
     def report(said: object, alone: bool = False) -> None:
@@ -733,6 +748,8 @@ def answer(
             if command in TRAINING:
                 keep_freed_memory()
             return function(parsed)
+    except SystemExit as leaving:  # from tyro, after --help or a flag that it cannot read
+        return leaving.code or 0
     except InputError as error:
         report(error)
         return 2
@@ -753,6 +770,8 @@ def answer(
         report(f"out of memory ({error}){how_to_go_on(command)}", alone=True)
         return 1
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and nobody_reads():
+            raise
         where = f"{error.filename}: " if error.filename else ""
         report(f"{where}{error.strerror or error}{how_to_go_on(command)}", alone=True)
         return 1

@@ -790,7 +790,7 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        explorer: Explorer,
+        explorer: Explorer | None,  # may be set later: who asks before it serves has to wait
         host: str = "127.0.0.1",  # where to listen: this machine's own network alone
         port: int = 0,  # 0: any that is free
     ):

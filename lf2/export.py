@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from .backbones import digest_of
 from .configuration import FREE_TO_CHANGE
-from .evaluation import described_model, load_model
+from .evaluation import described_model, find_model, load_model
 from .features import both_views, refuse_training
 from .images import normalise
 from .model import load_weights, save_weights
@@ -170,10 +170,10 @@ A descriptor for person re-identification, {{ "adapted to a place without labels
 ```python
 from lf2.export import ImageDescriber
 describer = ImageDescriber.from_pretrained("FOLDER_OR_REPOSITORY")
-descriptors = describer(images)  # uint8 [B, height, width, 3], RGB, of any size
+descriptors = describer(images)  # a tensor [B, {{ size }}]
 ```
 
-They are resized to {{ height }}×{{ width }} pixels inside, and described together with their mirror images.
+`images` are uint8 `[B, height, width, 3]`, RGB, as a numpy array or a torch tensor: so `np.asarray(Image.open(path).convert("RGB"))[None]` is one. They are resized to {{ height }}×{{ width }} pixels inside, and described together with their mirror images.
 
 ## Where it comes from
 
@@ -262,20 +262,21 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
         license: str = "other",  # of the weights
     ) -> "ImageDescriber":
         "A run's model. Raises InputError."
-        network = load_model(folder, pick).model
-        description = read_json(Path(folder, "model.json"))
-        known = ("kind", "architecture", "height", "width", "registered_by")
-        kept = {name: description[name] for name in known if name in description}
-        describer = cls(**kept, facts=facts_of(folder, pick, license))
+        network, description = load_model(folder, pick).model, find_model(folder, pick).description
+        describer = cls(**description, facts=facts_of(folder, pick, license))
         describer.network = network
         return describer
 
     def forward(
         self,
-        images: Tensor,  # [B, h, w, 3] uint8, RGB, of any size
+        images: Tensor | np.ndarray,  # [B, h, w, 3] uint8, RGB, of any size
     ) -> Tensor:  # [B, C] float32, unit length
-        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[3] != 3:
-            raise ValueError(f"images are uint8 [B, height, width, 3], and not {images.dtype} {list(images.shape)}")
+        if isinstance(images, np.ndarray) and images.dtype == np.uint8:  # copied: PIL's are read-only
+            images = torch.tensor(images, device=next(self.parameters()).device)
+        shape = list(getattr(images, "shape", ()))
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or len(shape) != 4 or shape[3] != 3:
+            given = f"{images.dtype} {shape}" if shape else type(images).__name__
+            raise ValueError(f"images are uint8 [B, height, width, 3], numpy or torch, and not {given}")
         refuse_training(self)
         pixels = resize_as_pil(images.permute(0, 3, 1, 2), self.height, self.width)
         return both_views(self.network.describe, normalise(pixels), "describe")

@@ -192,7 +192,8 @@ def held(
         raise InputError(f"{named} is in use by {holder_of(folder)}: wait for it, or stop it") from None
     except OSError as error:
         lock.release()
-        raise InputError(f"{named}: {error.strerror}: choose a folder that can be written") from None
+        reason = "it is a file" if folder.is_file() else error.strerror
+        raise InputError(f"{named}: {reason}: choose a folder that can be written") from None
     try:
         yield
     finally:

@@ -286,7 +286,7 @@ def require_cameras(
     "`InputError` for a camera that no image is of."
     known = set(gallery.cameras.tolist()) - {UNKNOWN_CAMERA}
     if set(cameras) - known:
-        there = f"has {', '.join(map(str, sorted(known)))}" if known else "names none"
+        there = f"has {', '.join(map(str, sorted(known)))}" if known else "names none; extract from a csv: that names them"
         raise InputError(f"--cameras {' '.join(map(str, cameras))}: the index {there}")
 
 

@@ -225,6 +225,21 @@ def standalone() -> list[str]:
     return complaints
 
 
+WITHOUT_JUPYTEXT = """
+import runpy, sys
+
+sys.modules["jupytext"] = None
+runpy.run_path("tools/notebook.py", run_name="__main__")
+"""
+
+
+def extras() -> list[str]:
+    "tools/notebook.py says in one line how to get what it needs."
+    said = run_python(WITHOUT_JUPYTEXT, ROOT).stderr.strip()
+    right = "jupytext is not installed" in said and "[dev]" in said and "\n" not in said
+    return [] if right else [said]
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 # Written so that this line does not match itself.
@@ -341,6 +356,7 @@ CHECKS = {
     "notebooks import only earlier ones": order,
     "README.md is what nbs/index.ipynb builds": readme.differences,
     "lf2 needs its core requirements only": standalone,
+    "tools/notebook.py says how to get what it needs": extras,
     "no path of one machine": paths,
     "no large file, no photograph": sizes,
     "stored outputs are small and quiet": outputs,

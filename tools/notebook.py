@@ -3,15 +3,18 @@ import argparse
 import sys
 from pathlib import Path
 
-import jupytext
-import nbformat
-from execnb.nbio import read_nb, write_nb
-from execnb.shell import CaptureShell
-from fastcore.xtras import working_directory
-from jupytext.combine import combine_inputs_with_outputs
-from nbdev.clean import clean_nb
-from nbdev.config import get_config
-from nbdev.process import NBProcessor
+try:
+    import jupytext
+    import nbformat
+    from execnb.nbio import read_nb, write_nb
+    from execnb.shell import CaptureShell
+    from fastcore.xtras import working_directory
+    from jupytext.combine import combine_inputs_with_outputs
+    from nbdev.clean import clean_nb
+    from nbdev.config import get_config
+    from nbdev.process import NBProcessor
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed: pip install --use-pep517 --editable '.[dev]' brings it")
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
