@@ -32,7 +32,7 @@ from .evaluation import save_snapshot
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images, augmented
 from .labels import RELEASED_INIT_SIZE, Clusters, Each, Labeller, agreement, centre_cameras
-from .labels import cross_camera, kmeans, label_quality, minibatch_kmeans, one_by_one, silhouette
+from .labels import cross_camera, import_faiss, kmeans, label_quality, minibatch_kmeans, one_by_one, silhouette
 from .losses import smoothed_cross_entropy, softmax_triplet
 from .model import LF2, LF2Outputs
 from .neighbourhoods import dbscan
@@ -316,6 +316,7 @@ class Adaptation:
     "Everything that stage 2 needs, made from its configuration."
 
     def __init__(self, config: AdaptConfig, processes: Processes | None = None):
+        import_faiss()  # better missed now than after the first features
         self.config = config
         self.processes = processes or processes_for(config.device, config.precision)
         self.device = self.processes.device(config.device)
