@@ -80,7 +80,8 @@ def resize_as_pil(
     "The bytes that `lf2.images.resize` gives, from products of matrices alone."
     columns = resize_weights(images.shape[-1], width).to(images.device)
     rows = resize_weights(images.shape[-2], height).to(images.device)
-    return to_bytes(rows @ to_bytes(images.double() @ columns.T)).to(torch.uint8)
+    columns = columns.T.round()  # they are whole: but onnxruntime 1.23 joins a bare .T to a product it lacks
+    return to_bytes(rows @ to_bytes(images.double() @ columns)).to(torch.uint8)
 
 # %% ../nbs/63_export.ipynb #1d66f2d3
 AT_HOME = FREE_TO_CHANGE | {"source", "target", "init", "preset", "seed"}  # paths, and what is told elsewhere
