@@ -316,7 +316,6 @@ class Adaptation:
     "Everything that stage 2 needs, made from its configuration."
 
     def __init__(self, config: AdaptConfig, processes: Processes | None = None):
-        import_faiss()  # better missed now than after the first features
         self.config = config
         self.processes = processes or processes_for(config.device, config.precision)
         self.device = self.processes.device(config.device)
@@ -541,6 +540,7 @@ def adapt(
     config: AdaptConfig,  # every choice
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 2: adapt to the unlabelled target. Raises `InputError` before anything long starts."
+    import_faiss()  # better missed now than after the first features
     return run_stage(config.checked(), "adaptation", Adaptation, train)
 
 
@@ -739,6 +739,7 @@ def dry_run(
 ) -> str:  # what to tell the user
     "Check everything and estimate time and memory. Trains and writes nothing."
     config = config.checked()
+    import_faiss()
     Run.check(config)
     processes = processes_for(config.device, config.precision)
     if processes.count > 1:

@@ -9,7 +9,7 @@ __all__ = ['Pick', 'DEMO_PICTURES', 'TRAINING', 'COMMANDS', 'EvaluateConfig', 'E
            'require_numbers', 'require_replaceable', 'run_evaluate', 'require_parent', 'run_extract', 'extract_folder',
            'extract_file', 'run_figures', 'run_bench', 'run_draw', 'run_inspect', 'demo_configs', 'require_demo',
            'run_demo', 'run_ablate', 'run_index', 'run_search', 'run_export', 'run_explore', 'keep_freed_memory',
-           'usage', 'show_warning', 'how_to_go_on', 'nobody_reads', 'main', 'answer']
+           'usage', 'show_warning', 'how_to_go_on', 'nobody_reads', 'main', 'joined', 'answer']
 
 # %% ../nbs/70_cli.ipynb #f8a39eaf
 import contextlib
@@ -719,6 +719,12 @@ def main(
         return 141  # as of a command that SIGPIPE ended
 
 
+def joined() -> bool:
+    "Whether this process has met the others, and what it meets from now on, they may meet, too."
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.distributed.is_initialized()
+
+
 def answer(
     words: list[str],  # of the command line
     rank: int = 0,  # of several processes the first one speaks
@@ -729,11 +735,13 @@ def answer(
         return 0 if words else 2
     command, *flags = words
 
+    first = os.environ.get("LOCAL_RANK") == "0"  # on its machine, whose flags and packages may be others
+
     def report(said: object, alone: bool = False) -> None:
         "What all of them met, the first one says; what one met alone, that one."
         if rank == 0:
             print(f"lf2 {command}: {said}", file=sys.stderr)
-        elif alone:
+        elif alone or first and not joined():
             print(f"lf2 {command}: process {rank} on {platform.node()}: {said}", file=sys.__stderr__)
 
     if command not in COMMANDS:
@@ -743,8 +751,9 @@ def answer(
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
-            load_extensions()
-            parsed = parse(command, config, flags)
+            with contextlib.redirect_stderr(sys.__stderr__) if rank and first else contextlib.nullcontext():
+                load_extensions()
+                parsed = parse(command, config, flags)
             if command in TRAINING:
                 keep_freed_memory()
             return function(parsed)
@@ -767,11 +776,11 @@ def answer(
         report(f"another process is gone ({reason}){how_to_go_on(command)}", alone=rank == 1)
         return 1
     except MemoryError as error:
-        report(f"out of memory ({error}){how_to_go_on(command)}", alone=True)
+        report(f"out of memory ({error}){how_to_go_on(command)}", alone=not hasattr(error, "told"))
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError) and nobody_reads():
             raise
         where = f"{error.filename}: " if error.filename else ""
-        report(f"{where}{error.strerror or error}{how_to_go_on(command)}", alone=True)
+        report(f"{where}{error.strerror or error}{how_to_go_on(command)}", alone=not hasattr(error, "told"))
         return 1

@@ -90,7 +90,8 @@ class Extractor:
     def channels(self) -> int:
         "How many numbers a descriptor has."
         black = torch.zeros(1, 3, self.height, self.width, device=self.device)
-        return self.network.describe(black).shape[1]
+        with torch.inference_mode():
+            return self.network.describe(black).shape[1]
 
     def __repr__(self) -> str:
         network = f"{self.model['kind']} on {self.model['architecture']['backbone']}"

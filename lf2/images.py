@@ -99,8 +99,8 @@ def scratch_array(
             return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:
         raise InputError(
-            f"{room / 1e9:.1f} GB of scratch space in {folder}: {error.strerror}; make room there, "
-            "or raise --memory"
+            f"{room / 1e9:.1f} GB of scratch space in {folder}: {error.strerror}; make room there"
+            + (", or raise --memory" if create is tempfile.TemporaryFile else "")
         ) from None
 
 

@@ -234,8 +234,9 @@ def block_score(
     features, own, alone = block
     squares, nearest = import_faiss().knn(features, centres, 2)
     is_own = nearest == own[:, None]
-    to_own = ((features - centres[own]) ** 2).sum(1)  # for those with two nearer ones
-    to_own = np.where(is_own.any(1), (squares * is_own).sum(1), to_own)
+    to_own = (squares * is_own).sum(1)
+    far = ~is_own.any(1)  # two others are nearer
+    to_own[far] = ((features[far] - centres[own[far]]) ** 2).sum(1)
     a, b = np.sqrt(np.maximum([to_own, np.where(is_own[:, 0], *squares.T[::-1])], 0))
     scores = (b - a) / np.maximum(np.maximum(a, b), np.finfo(np.float32).tiny)
     return float(scores[~alone].sum(dtype=np.float64))
