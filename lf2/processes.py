@@ -70,8 +70,9 @@ def told(error: Exception) -> Exception:
 
 # %% ../nbs/37_processes.ipynb #12e37cd3
 def part() -> None:
-    "What torch asks of a process before it leaves NCCL; gloo's part hangs now and then in torch 2.7."
-    if dist.is_initialized() and dist.get_backend() == "nccl":
+    "Leave the others when Python ends: torch asks for it, and aborts now and then without."
+    old = torch.__version__.startswith("2.7.")  # whose gloo hangs now and then with it
+    if dist.is_initialized() and not (old and dist.get_backend() == "gloo"):
         dist.destroy_process_group()
 
 
