@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Precision', 'Preset', 'ClusterOn', 'TOLD_THE_NUMBER', 'RECIPE', 'SIZES', 'PRESETS', 'FREE_TO_CHANGE', 'RowName',
            'fits', 'in_words', 'StageConfig', 'PretrainConfig', 'AdaptConfig', 'with_recipe', 'preset_config',
-           'decisive', 'same_run', 'plain', 'AblateConfig']
+           'same_run', 'plain', 'AblateConfig']
 
 # %% ../nbs/40_configuration.ipynb #53d20cf7
 import math
@@ -323,13 +323,6 @@ FREE_TO_CHANGE = {
 }
 
 
-def decisive(
-    config: StageConfig,
-) -> dict[str, Any]:  # by field
-    "The choices that decide the numbers, as JSON has them."
-    return {name: value for name, value in plain(config).items() if name not in FREE_TO_CHANGE}
-
-
 def same_run(
     config: StageConfig,  # of the command that wants to go on
     stored: dict[str, Any],  # read back from the run's config.json
@@ -347,8 +340,8 @@ def same_run(
     stored = {**defaults, **stored}  # an older version did not know every choice
     changed = [
         f"--{name.replace('_', '-')} was {stored[name]}, now {value}"
-        for name, value in decisive(config).items()
-        if stored[name] != value
+        for name, value in plain(config).items()
+        if name not in FREE_TO_CHANGE and stored[name] != value
     ]
     if changed:
         raise InputError(
