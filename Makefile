@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
-demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on drawn people: minutes, no download of data
+demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on synthetic people: minutes, no download of data
 	$(BIN)/lf2 demo --output runs/demo
 
 test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
@@ -43,7 +43,7 @@ readme: $(VENV)/.lf2-dev  ## write README.md from nbs/index.ipynb
 prepare: export readme test  ## all that a commit needs
 
 clean:  ## remove what was built; environments, runs and datasets stay
-	rm -rf _proc _docs build dist nbs/.last_checked
+	rm -rf _proc _docs build dist nbs/.last_checked .mypy_cache .ruff_cache
 	find lf2 nbs tools -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -40,7 +40,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {
     "show_navbar_depth": 1,
-    "navbar_persistent": [],  # the search stands in the side bar
+    "navbar_persistent": [],  # the search is in the side bar
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
@@ -114,8 +114,9 @@ def as_rst(
     "Code and flags between double backticks, and nothing else with a meaning."
     parts = re.split(r"`([^`]+)`|(?<!\S)(--[a-z-]+)", text)
     prose = [re.sub(r"([\\*|_`])", r"\\\1", part) for part in parts[::3]]
-    code = [rf"\ ``{one or other}``\ " for one, other in zip(parts[1::3], parts[2::3])]
-    return "".join(map("".join, zip(prose, [*code, ""])))  # code between blanks that are not shown
+    code = [rf"\ ``{one or other}``\ " for one, other in zip(parts[1::3], parts[2::3], strict=True)]
+    pairs = zip(prose, [*code, ""], strict=True)
+    return "".join(map("".join, pairs))  # code between blanks that are not shown
 
 
 def add_comments(app, what, name, thing, options, lines: list[str]) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from lf2.drawn import DOMAINS, write_domain
+from lf2.synthetic.domains import DOMAINS, write_domain
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -24,7 +24,7 @@ FLAGS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0
 
 
 def serve(
-    place: Path,  # of a drawn domain
+    place: Path,  # of a synthetic domain
     log: BinaryIO,  # takes what goes wrong
 ) -> tuple[subprocess.Popen, str]:  # the command, and where its page is
     "The committed run's page on that place."
@@ -86,10 +86,22 @@ def use(
     assert width <= page.viewport_size["width"], f"the page is {width} pixels wide"
 
 
+def listen(
+    page: Page,
+) -> tuple[list[str], list[str]]:  # addresses, and messages of the browser; both grow
+    "Record what a page requests, and what the browser says of it."
+    requests: list[str] = []
+    messages: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    return requests, messages
+
+
 def try_page(
     browser,  # of playwright
     url: str,
-    place: Path,  # of the drawn domain
+    place: Path,  # of the synthetic domain
     pictures: Path | None,  # folder for pictures of the page
 ) -> None:
     "The page in all sizes; it may ask nobody but its own server, and complain of nothing."
@@ -97,17 +109,14 @@ def try_page(
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
-        asked, said = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        requests, messages = listen(page)
         use(page, url, min((place / "query").glob("*.png")))
-        outside = [x for x in asked if not x.startswith((url, "data:"))]
+        outside = [x for x in requests if not x.startswith((url, "data:"))]
         assert not outside, f"the page asks for {outside}"
         # the file that is no image is answered with 400, which browsers report
-        said = [x for x in said if "400 (Bad Request)" not in x]
-        assert not said, f"the browser says {said}"
-        print(f"ok   {name}: {width} × {height}, {len(asked)} requests, all to its own server")
+        complaints = [x for x in messages if "400 (Bad Request)" not in x]
+        assert not complaints, f"the browser says {complaints}"
+        print(f"ok   {name}: {width} × {height}, {len(requests)} requests, all to its own server")
         if pictures:
             page.goto(f"{url}#40")
             page.reload()

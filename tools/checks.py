@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT = 300_000  # bytes of stored outputs in one notebook
 FILE_LIMIT = 800_000  # bytes of one committed file
 UNNUMBERED = ("figures", "quickstart")  # folders of notebooks that export nothing
+SUBPACKAGES = ("apps", "experiments", "figures", "synthetic")  # of lf2, beside the core
+NOT_IN_CORE = ("matplotlib", "jinja2")  # slow to import, and only figures and pages need them
+MARKER = "lf2/py.typed"
 
 
 def settings() -> dict[str, str]:
@@ -103,6 +106,8 @@ def sync() -> list[str]:
             if notebook.read_bytes() != (copy / name).read_bytes():
                 complaints.append(f"{name} is not clean: make export")
         exported, present = package(copy), package(ROOT)
+    if present.pop(MARKER, None) != b"":  # no notebook can write it
+        complaints.append(f"{MARKER} has to be there, and empty: it says that lf2 is typed")
     for name in sorted(exported.keys() | present.keys()):
         if name not in present:
             complaints.append(f"{name} is missing, its notebook was not exported: make export")
@@ -114,6 +119,14 @@ def sync() -> list[str]:
 
 
 # --- order ----------------------------------------------------------------------------------------
+
+
+def module_of(
+    dotted: str,  # such as lf2.figures.plots.save_figure
+) -> str:  # such as figures.plots
+    "Return the module of a dotted name, without the package."
+    names = dotted.split(".")[1:]
+    return ".".join(names[: 2 if names[0] in SUBPACKAGES else 1])
 
 
 def imported(
@@ -129,10 +142,12 @@ def imported(
             # a relative import can only mean the package that the notebook is exported to
             parts = (["lf2"] if node.level else []) + ([node.module] if node.module else [])
             base = ".".join(parts)
-            found |= {f"lf2.{alias.name}" for alias in node.names} if base == "lf2" else {base}
+            packages = {"lf2", *(f"lf2.{name}" for name in SUBPACKAGES)}
+            inner = {f"{base}.{alias.name}" for alias in node.names}
+            found |= inner if base in packages else {base}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             found |= {word.value for word in node.args[:1] if isinstance(word, ast.Constant)}
-    modules = {name.split(".")[1] for name in found if str(name).startswith("lf2.")}
+    modules = {module_of(name) for name in found if str(name).startswith("lf2.")}
     return {name for name in modules if not name.startswith("__")}  # lf2.__version__ is no module
 
 
@@ -159,7 +174,8 @@ def order() -> list[str]:
                 continue
             for module in sorted(used - defined.keys()):
                 complaints.append(f"{name} imports lf2.{module}, which no earlier notebook exports")
-        allowed = {numbered[2], f"__{numbered[2]}__"} if numbered else set()  # __main__ is main
+        stem = numbered[2] if numbered else ""  # __main__ is main
+        allowed = {stem, f"__{stem}__", *(f"{package}.{stem}" for package in SUBPACKAGES)}
         for module in sorted(modules - allowed):
             complaints.append(f"{name} exports lf2.{module}: NN_name.ipynb may export lf2.name")
         defined |= dict.fromkeys(modules, name)
@@ -182,7 +198,7 @@ class Without:
     def __getattr__(self, name):  # versions of what is installed are asked of finders, too
         return getattr(self.finder, name)
 
-modules, blocked = json.loads(sys.argv[1])
+modules, blocked, not_in_core = json.loads(sys.argv[1])
 sys.meta_path = [Without(finder) for finder in sys.meta_path]
 failed = []
 for name in modules:
@@ -190,6 +206,9 @@ for name in modules:
         importlib.import_module(name)
     except BaseException as error:
         failed.append(f"import {name}: {type(error).__name__}: {error}")
+    for heavy in sys.modules.keys() & not_in_core if name.count(".") < 2 else ():
+        not_in_core.remove(heavy)
+        failed.append(f"import {name} imports {heavy}, which only subpackages may do")
 print(json.dumps(failed))
 """
 
@@ -203,7 +222,11 @@ def requirements(
 
 
 def standalone() -> list[str]:
-    "Every module can be imported with the core requirements alone; none imports nbdev's family."
+    """Import every module with the core requirements alone.
+
+    No module may import nbdev's family, and none of the core (lf2.loop, for example) matplotlib or
+    jinja2.
+    """
     core = requirements("requirements")
     keys = [key for key in settings() if key.endswith("_requirements")]
     extra = set().union(*map(requirements, keys)) - core
@@ -212,9 +235,12 @@ def standalone() -> list[str]:
         for module, distributions in importlib.metadata.packages_distributions().items()
         if extra & {name.lower().replace("_", "-") for name in distributions}
     }
-    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "lf2").glob("*.py")}
-    modules = ["lf2", *sorted(f"lf2.{path.stem}" for path in sources if path.stem != "__init__")]
-    done = run_python(IMPORT_EACH_WITHOUT, ROOT, json.dumps([modules, sorted(blocked)]))
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "lf2").rglob("*.py")}
+    names = {path.relative_to(ROOT).with_suffix("").as_posix() for path in sources}
+    modules = sorted(name.removesuffix("/__init__").replace("/", ".") for name in names)
+    modules.sort(key=lambda name: name.count("."))  # the core first, before anything imports more
+    arguments = json.dumps([modules, sorted(blocked), NOT_IN_CORE])
+    done = run_python(IMPORT_EACH_WITHOUT, ROOT, arguments)
     if done.returncode:
         return [done.stderr]
     complaints = json.loads(done.stdout.splitlines()[-1])
@@ -238,6 +264,32 @@ def extras() -> list[str]:
     said = run_python(WITHOUT_JUPYTEXT, ROOT).stderr.strip()
     right = "jupytext is not installed" in said and "[dev]" in said and "\n" not in said
     return [] if right else [said]
+
+
+# --- ruff and mypy --------------------------------------------------------------------------------
+
+
+def errors_of(
+    tool: str,  # a module of the development requirements
+    *arguments: str,
+) -> list[str]:
+    "Run a tool that reads the code, and return the lines that it prints when it finds an error."
+    done = subprocess.run(
+        [sys.executable, "-m", tool, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    if f"No module named {tool}" in done.stderr:
+        return [f"{tool} is not installed: run 'pip install -e \".[dev]\"'"]
+    return (done.stdout + done.stderr).splitlines() if done.returncode else []
+
+
+def style() -> list[str]:
+    "Return what ruff complains about in package, tools and notebooks (ruff.toml)."
+    return errors_of("ruff", "check", "--output-format", "concise", "lf2", "tools", "nbs")
+
+
+def types() -> list[str]:
+    "Return what mypy complains about in the package (mypy.ini)."
+    return errors_of("mypy")
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -357,6 +409,8 @@ CHECKS = {
     "README.md is what nbs/index.ipynb builds": readme.differences,
     "lf2 needs its core requirements only": standalone,
     "tools/notebook.py says how to get what it needs": extras,
+    "ruff passes": style,
+    "mypy passes": types,
     "no path of one machine": paths,
     "no large file, no photograph": sizes,
     "stored outputs are small and quiet": outputs,

@@ -20,14 +20,19 @@ CHAPTERS = {  # by the notebook's number
     "Data": range(0, 10),
     "Networks": range(10, 20),
     "Learning signals": range(20, 30),
-    "Scoring": range(30, 37),
-    "Stages": range(37, 50),
-    "Pictures and measurements": range(50, 60),
-    "Use": range(60, 70),
-    "Command line": range(70, 80),
+    "Scoring and labelling": range(30, 35),
+    "Runs": range(35, 46),
+    "The two stages": range(46, 60),
+    "Figures": range(60, 70),
+    "Applications": range(70, 80),
+    "Experiments": range(80, 90),
+    "Command line": range(90, 100),
 }
 QUICK_STARTS = ["student", "researcher", "engineer"]
-GUIDES = ["METHOD.md", "CONTRIBUTING.md", "data/README.md", "data/published.md", "CHANGELOG.md"]
+GUIDES = [
+    "METHOD.md", "CONTRIBUTING.md", "data/README.md", "data/published.md",
+    "data/results/gpu/README.md", "CHANGELOG.md",
+]
 
 
 # --- what is on it --------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ def modules() -> dict[str, str]:
     found = {}
     for path in checks.notebooks():
         source = "\n".join(checks.cells(path))
-        exported = re.search(r"^#\s*\|\s*default_exp\s+(\w+)", source, re.M)
+        exported = re.search(r"^#\s*\|\s*default_exp\s+([\w.]+)", source, re.M)
         if exported and exported[1] != "__main__":  # importing that one would run the command
             found[exported[1]] = path.relative_to(checks.ROOT).as_posix()
     return found

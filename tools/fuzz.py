@@ -8,6 +8,7 @@ Each reader gets its share of the minutes, in a process of its own, starting fro
 A finding is written to the output folder and named at the end; exit code 1 where there was one.
 """
 import argparse
+import contextlib
 import io
 import os
 import subprocess
@@ -33,7 +34,8 @@ def good_files() -> dict[str, bytes]:  # of each reader
         kinds[f"image {kind}"] = held.getvalue()
     weights, snapshot, protocol = io.BytesIO(), io.BytesIO(), io.BytesIO()
     torch.save({"state_dict": {"a.weight": torch.ones(3)}, "epoch": 3}, weights)
-    np.savez(snapshot, epoch=1, features=np.ones((2, 3), np.float16), identities=[1, 2], cameras=[1, 2])
+    features = np.ones((2, 3), np.float16)
+    np.savez(snapshot, epoch=1, features=features, identities=[1, 2], cameras=[1, 2])
     from safetensors.torch import save
     from scipy.io import savemat
 
@@ -51,19 +53,27 @@ def good_files() -> dict[str, bytes]:  # of each reader
         "checkpoint": weights.getvalue(),
         "snapshot": snapshot.getvalue(),
         "history": b"epoch,loss,mAP\n1,0.5,\n2,0.25,0.5\n",
-        "model": b'{"kind": "SourceNet", "architecture": {"backbone": "tiny", "classes": 4}, "height": 64, "width": 32}',
+        "model": b'{"kind": "SourceNet", "architecture": {"backbone": "tiny", "classes": 4}, '
+                 b'"height": 64, "width": 32}',
     }
 
 
 def readers(folder: Path):  # reader by name, each takes bytes
     "What is called with made-up bytes."
-    from lf2.backbones import read_state
-    from lf2.datasets import open_dataset, read_csv, read_cuhk03_protocol, read_msmt17_list, read_name
-    from lf2.evaluation import load_model, read_snapshots
+    from lf2.checkpoints import read_checkpoint
+    from lf2.datasets import (
+        open_dataset,
+        read_csv,
+        read_cuhk03_protocol,
+        read_msmt17_list,
+        read_name,
+    )
+    from lf2.history import read_history
     from lf2.images import read_image
     from lf2.records import camera_array, identity_array
-    from lf2.runs import read_history
-    from lf2.safekeeping import read_state as read_checkpoint
+    from lf2.saved_models import load_model
+    from lf2.snapshots import read_snapshots
+    from lf2.weights import read_weights
 
     def written(name, read):
         def call(data):
@@ -89,8 +99,8 @@ def readers(folder: Path):  # reader by name, each takes bytes
         "csv": written("a.csv", lambda path: numbers(read_csv(str(path)))),
         "msmt17": written("list.txt", lambda path: read_msmt17_list(str(folder), "x", path.name)),
         "cuhk03": written("a.mat", lambda path: read_cuhk03_protocol(str(path))),
-        "weights pth": written("a.pth", read_state),
-        "weights safetensors": written("a.safetensors", lambda path: read_state(str(path))),
+        "weights pth": written("a.pth", read_weights),
+        "weights safetensors": written("a.safetensors", lambda path: read_weights(str(path))),
         "checkpoint": written("checkpoint.pt", read_checkpoint),
         "snapshot": written("snapshot_0001.npz", lambda path: read_snapshots(folder)),
         "history": written("history.csv", read_history),
@@ -103,7 +113,7 @@ def fuzz_one(name: str, seconds: int, output: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["lf2", "PIL", "scipy.io", "csv", "zipfile"]):
-        import lf2.evaluation  # noqa: F401  which brings all readers
+        import lf2.target  # noqa: F401  which brings all readers
     from lf2.records import InputError
 
     warnings.simplefilter("ignore")
@@ -114,22 +124,23 @@ def fuzz_one(name: str, seconds: int, output: Path) -> None:
         read = readers(Path(folder))[name]
 
         def once(data: bytes) -> None:
-            try:
+            with contextlib.suppress(InputError):
                 read(data)
-            except InputError:
-                pass
 
         once((corpus / "good").read_bytes())
         atheris.Setup([
             sys.argv[0], str(corpus), f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20",
-            "-rss_limit_mb=4096", f"-artifact_prefix={output}/{name.replace(' ', '_')}-", "-verbosity=0",
+            "-rss_limit_mb=4096", f"-artifact_prefix={output}/{name.replace(' ', '_')}-",
+            "-verbosity=0",
         ], once)
         atheris.Fuzz()
 
 
 def main() -> int:
     "One reader after the other."
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--output", type=Path, default=Path("runs/fuzz"))
     parser.add_argument("--only", help="one reader")
@@ -143,12 +154,15 @@ def main() -> int:
     findings = 0
     for name in names:
         minutes = options.minutes / len(names)
-        call = [sys.executable, __file__, "--child", name, "--minutes", str(minutes), "--output", str(options.output)]
-        log = options.output / f"{name}.log"
+        call = [sys.executable, __file__, "--child", name, "--minutes", str(minutes)]
+        call += ["--output", str(options.output)]
+        log, environment = options.output / f"{name}.log", os.environ | {"OMP_NUM_THREADS": "1"}
         with open(log, "wb") as file:
-            code = subprocess.run(call, stdout=file, stderr=file, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
-        runs = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("Done", "#"))]
-        print(f"{name:20} {'ok' if code == 0 else 'FINDING, see ' + str(log)}  {runs[-1] if runs else ''}", flush=True)
+            code = subprocess.run(call, stdout=file, stderr=file, env=environment).returncode
+        lines = log.read_text(errors="replace").splitlines()
+        runs = [line for line in lines if line.startswith(("Done", "#"))]
+        verdict = "ok" if code == 0 else f"FINDING, see {log}"
+        print(f"{name:20} {verdict}  {runs[-1] if runs else ''}", flush=True)
         findings += code != 0
     return 1 if findings else 0
 

@@ -1,4 +1,4 @@
-"Build the wheel and the sdist, install each as a user would, and use it; or try the oldest requirements."
+"Build wheel and sdist, install each as a user would, and use it; or try the oldest requirements."
 import argparse
 import os
 import re
@@ -14,19 +14,20 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ALONG = {"LICENSE", "README.md", "settings.ini", "setup.py"}  # without which an sdist builds nothing
+ALONG = {"LICENSE", "README.md", "settings.ini", "setup.py"}  # needed to build from an sdist
 SIZE = "--backbone tiny --weights none --height 64 --width 32"
-SHORT = "--epochs 1 --iterations 2 --identities 4 --bn-group 0 --workers 0"
-PRETRAIN = f"pretrain --source drawn:courtyard {SIZE} {SHORT} --output source"
-ADAPT = f"adapt --target drawn:arcade --init source --clusters 40 {SHORT} --output target"
+SHORT = "--epochs 1 --iterations 2 --identities 4 --bn-group-size 0 --workers 0"
+PRETRAIN = f"pretrain --source synthetic:courtyard {SIZE} {SHORT} --output source"
+ADAPT = f"adapt --target synthetic:arcade --init source --clusters 40 {SHORT} --output target"
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import lf2
 assert lf2.__file__.startswith(sys.prefix), f"{lf2.__file__} is not the installed one"
-names = [module.name for module in pkgutil.iter_modules(lf2.__path__) if module.name != "__main__"]
+modules = pkgutil.walk_packages(lf2.__path__, "lf2.")
+names = [module.name for module in modules if module.name != "lf2.__main__"]
 for name in names:
-    importlib.import_module(f"lf2.{name}")
+    importlib.import_module(name)
 print(len(names), "modules")
 """
 
@@ -48,12 +49,15 @@ def run(
     outer = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "IN_TEST")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     environment |= {"LF2_CACHE": str(folder / "cache"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    channels = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) if quiet else {}
-    done = subprocess.run([str(word) for word in words], cwd=folder, env=environment, **channels)
+    output, errors = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
+    command = [str(word) for word in words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=output, stderr=errors, text=True
+    )
+    printed = done.stdout or ""
     if done.returncode != code:
-        said = done.stdout or ""
-        raise SystemExit(f"{shlex.join(map(str, words))} ended with {done.returncode}:\n{said[-4000:]}")
-    return done.stdout or ""
+        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}:\n{printed[-4000:]}")
+    return printed
 
 
 def environment(
@@ -85,7 +89,8 @@ def build(
     "Both packages, the wheel from the sdist, as an index would be given them."
     python = environment(scratch / "builder")
     run(python, "-m", "pip", "install", "-qq", "build", folder=scratch)
-    run(python, "-m", "build", "--outdir", scratch / "dist", copy_tree(scratch / "tree"), folder=scratch)
+    tree = copy_tree(scratch / "tree")
+    run(python, "-m", "build", "--outdir", scratch / "dist", tree, folder=scratch)
     (wheel,), (sdist,) = ((scratch / "dist").glob(kind) for kind in ("*.whl", "*.tar.gz"))
     return wheel, sdist
 
@@ -95,7 +100,8 @@ def check_contents(
     sdist: Path,
 ) -> None:
     "All modules in both, what an sdist is built from in the sdist, and no notebook in the wheel."
-    modules = {f"lf2/{path.name}" for path in (ROOT / "lf2").glob("*.py")}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lf2").rglob("*.py")}
+    modules.add("lf2/py.typed")
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     if missing := (ALONG | modules) - held:
@@ -103,11 +109,11 @@ def check_contents(
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
     information = {name for name in held if ".dist-info/" in name}
-    if held - information != modules:
-        raise SystemExit(f"{wheel.name} differs in {', '.join(sorted((held - information) ^ modules))}")
+    if different := (held - information) ^ modules:
+        raise SystemExit(f"{wheel.name} differs in {', '.join(sorted(different))}")
     if not any(name.endswith("/LICENSE") for name in information):
         raise SystemExit(f"{wheel.name} lacks LICENSE")
-    print(f"ok   contents: {len(modules)} modules in both, LICENSE, README.md and settings.ini")
+    print(f"ok   contents: {len(modules)} files of lf2 in both, LICENSE, README.md, settings.ini")
 
 
 def use(
@@ -130,9 +136,9 @@ def use(
     print(f"ok   {package.name}: without faiss, lf2 adapt names the extra to install")
     run(*pip, "install", "-qq", f"{package}[cpu]", folder=folder)
     run(*pip, "check", folder=folder)
-    assert "arcade" in run(lf2, "inspect", "drawn:arcade", folder=folder)
+    assert "arcade" in run(lf2, "inspect", "synthetic:arcade", folder=folder)
     assert "The run lies in target" in run(lf2, *ADAPT.split(), "--overwrite", folder=folder)
-    print(f"ok   {package.name}[cpu]: inspect, pretrain and adapt end well; pip check finds no conflict")
+    print(f"ok   {package.name}[cpu]: inspect, pretrain, adapt; pip check finds no conflict")
 
 
 def lowest(
@@ -166,7 +172,7 @@ def main() -> int:  # exit code
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--oldest", nargs="*", metavar="NOTEBOOK",
-        help="test these notebooks, or all with a number, with the oldest versions that are allowed",
+        help="test these notebooks, or all with a number, with the oldest allowed versions",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -177,7 +183,7 @@ def main() -> int:  # exit code
         packages = build(scratch)
         check_contents(*packages)
         python = environment(scratch / "user")
-        for package, name in zip(packages, ("wheel", "sdist")):
+        for package, name in zip(packages, ("wheel", "sdist"), strict=True):
             use(package, python, scratch / name)
     return 0
 

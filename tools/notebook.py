@@ -14,7 +14,8 @@ try:
     from nbdev.config import get_config
     from nbdev.process import NBProcessor
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing.name} is not installed: pip install --use-pep517 --editable '.[dev]' brings it")
+    command = "pip install --use-pep517 --editable '.[dev]'"
+    sys.exit(f"{missing.name} is not installed; install it with {command}")
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}

@@ -1,4 +1,8 @@
-"Show that two revisions of lf2 leave the same bytes: record small runs, and compare them."
+"""Show that two revisions of lf2 leave the same bytes: record small runs, and compare them.
+
+The flags are those of the revision that this script comes with. Record an older checkout with its
+own copy of the script.
+"""
 import argparse
 import contextlib
 import csv
@@ -17,15 +21,15 @@ from pathlib import Path
 # The command line is all that this script knows of lf2: it works on any revision, however that is
 # built inside. What a revision calls its commands and flags is said here, and nowhere else. Record
 # both revisions on one machine with one environment: another processor rounds otherwise.
-SYNTHESIZE = "draw"  # command that writes the synthetic domains, a folder each
+SYNTHESIZE = "synthesize"  # command that writes the synthetic domains, a folder each
 FOLDER = "folder:"  # prefix of a dataset in Market-1501's layout
 FLAG = {
-    "bn_group": "--bn-group",
-    "ema": "--ema",
-    "labelling": "--labels",
-    "micro_batches": "--pieces",
+    "bn_group_size": "--bn-group-size",
+    "ema_decay": "--ema-decay",
+    "labelling": "--labelling",
+    "micro_batches": "--micro-batches",
 }
-SHARED_LABELLING, RECIPE = "joint", "recipe"  # values of --labels and of --preset
+SHARED_LABELLING, RECIPE = "shared", "recipe"  # values of --labelling and of --preset
 
 # A batch of 4 x 4 images on a tiny network is enough: what is compared is arithmetic, not accuracy.
 PEOPLE = {"bounding_box_train": 20, "query": 6, "bounding_box_test": 6}  # identities kept of each
@@ -39,16 +43,16 @@ Flags = dict[str, str]  # value by flag
 Digests = dict[str, dict[str, str]]  # SHA-256 by run and file
 SHARED: Flags = {
     "--iterations": str(ITERATIONS), "--workers": "0", "--device": "cpu", "--seed": "3",
-    FLAG["bn_group"]: "0",
+    FLAG["bn_group_size"]: "0",
 }
 SOURCE: Flags = SHARED | {
     "--backbone": "tiny", "--weights": "none", "--height": "64", "--width": "32", "--epochs": "3",
     "--evaluate-every": "2", "--identities": "4",
 }
 TARGET: Flags = SHARED | {
-    "--clusters": "16", "--epochs": "3", "--identities": "4", FLAG["ema"]: "0.9",
+    "--clusters": "16", "--epochs": "3", "--identities": "4", FLAG["ema_decay"]: "0.9",
 }
-GROUPS: Flags = {FLAG["bn_group"]: "4", FLAG["micro_batches"]: "4"}
+GROUPS: Flags = {FLAG["bn_group_size"]: "4", FLAG["micro_batches"]: "4"}
 CONFIGURATIONS: dict[str, Flags] = {  # of adaptation: what differs from TARGET
     "released": {},
     "fusion-trained": {"--fusion": "trained", "--clusters": "16 12 12"},

@@ -108,7 +108,7 @@ def main() -> int:  # exit code
     counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
     words = {PASSED: "ok", SKIPPED: "skip"}
     with tempfile.TemporaryDirectory() as scratch:
-        # Drawn people are drawn anew: a cache left by older code must not decide a test.
+        # Synthetic people are drawn anew: a cache left by older code must not decide a test.
         os.environ["LF2_CACHE"] = str(Path(scratch, "cache"))
         tested = run_notebooks(
             notebooks, options.flags.split(), workers, options.limit, Path(scratch)

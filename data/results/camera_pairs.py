@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from lf2.clustering import centre_cameras, kmeans
 from lf2.datasets import open_dataset
-from lf2.evaluation import load_model
 from lf2.features import extract
 from lf2.images import Images
-from lf2.labels import centre_cameras, cross_camera, kmeans
+from lf2.label_quality import cross_camera
 from lf2.records import camera_array, identity_array
-from lf2.runs import read_json
+from lf2.run_folder import read_json
+from lf2.saved_models import load_model
 
 
 def shares(features: np.ndarray, identities: np.ndarray, cameras: np.ndarray) -> dict[str, float]:

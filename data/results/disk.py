@@ -10,8 +10,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from lf2.runs import describe_device, git_revision, source_folder
-from lf2.search import fill_index
+from lf2.apps.search import fill_index
+from lf2.manifest import describe_device, git_revision, source_folder
 from lf2.seeds import numpy_generator
 
 COUNT, CHANNELS, QUERIES, TOP = 200_000, 256, 200, 20

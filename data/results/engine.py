@@ -12,7 +12,7 @@ import ray
 
 import lf2
 from lf2.cli import main
-from lf2.runs import describe_device, git_revision, source_folder
+from lf2.manifest import describe_device, git_revision, source_folder
 
 PIECE = 64  # images a block of Ray's, and a batch of ours: then a batch holds the same images
 
@@ -33,9 +33,9 @@ def run(folder: Path) -> dict[str, object]:
     "Our extraction, Ray's reading of it, and Ray's own extraction."
     few = "--epochs 1 --iterations 10 --workers 0"
     commands = (
-        f"draw --output {folder}/drawn",
-        f"pretrain --source folder:{folder}/drawn/courtyard --preset drawn {few} --output {folder}/model",
-        f"extract --data folder:{folder}/drawn/arcade --model {folder}/model --output {folder}/ours",
+        f"synthesize --output {folder}/synthetic",
+        f"pretrain --source folder:{folder}/synthetic/courtyard --preset synthetic {few} --output {folder}/model",
+        f"extract --data folder:{folder}/synthetic/arcade --model {folder}/model --output {folder}/ours",
     )
     for command in commands:
         if main(command.split()):

@@ -6,8 +6,8 @@
 set -euo pipefail
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1  # another number adds in another order
 lf2="${LF2:-.venv/bin/lf2}"
-"$lf2" pretrain --preset drawn --source drawn:courtyard --target drawn:arcade --backbone tiny48 \
+"$lf2" pretrain --preset synthetic --source synthetic:courtyard --target synthetic:arcade --backbone tiny48 \
   --output runs/example/source --resume
-"$lf2" adapt --preset drawn-recipe --target drawn:arcade --init runs/example/source \
+"$lf2" adapt --preset synthetic-recipe --target synthetic:arcade --init runs/example/source \
   --cluster-on fused --fusion trained --teacher forwarded --epochs 8 --snapshots 0 1 2 4 8 \
   --output runs/example/target --resume

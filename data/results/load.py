@@ -1,4 +1,4 @@
-"""What 100,000 drawn crops need, and whether memory stays flat over 50 epochs, as CSV (about 20 minutes):
+"""What 100,000 synthetic crops need, and whether memory stays flat over 50 epochs, as CSV (about 20 minutes):
 
     python data/results/load.py runs/load > data/results/load.csv
 
@@ -13,8 +13,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from lf2.drawn import DOMAINS, write_domain
-from lf2.runs import git_revision, read_history, source_folder
+from lf2.history import read_history
+from lf2.manifest import git_revision, source_folder
+from lf2.synthetic.domains import DOMAINS, write_domain
 
 os.environ["OMP_NUM_THREADS"] = "1"
 root = Path(sys.argv[1])
@@ -61,16 +62,16 @@ if not (root / "crowd").exists():
     write_domain(crowd, root / "crowd")
 crops = root / "crowd/bounding_box_train"
 images = len(list(crops.iterdir()))
-size = "--backbone tiny --weights none --height 128 --width 64 --bn-group 0 --epochs 1 --iterations 20"
+size = "--backbone tiny --weights none --height 128 --width 64 --bn-group-size 0 --epochs 1 --iterations 20"
 if not (root / "source/results.json").exists():
-    measured("pretrain", 0, f"pretrain --source drawn:courtyard {size} --output {root}/source --overwrite")
+    measured("pretrain", 0, f"pretrain --source synthetic:courtyard {size} --output {root}/source --overwrite")
     rows.clear()
 measured("extract", images, f"extract --data crops:{crops} --model {root}/source --memory 0.01 "
          f"--output {root}/features.npz --overwrite")
 measured("adapt, one epoch", images, f"adapt --target crops:{crops} --init {root}/source --epochs 1 "
-         f"--iterations 20 --clusters 4800 --cluster-sample 20000 --bn-group 0 --memory 0.1 "
+         f"--iterations 20 --clusters 4800 --cluster-sample 20000 --bn-group-size 0 --memory 0.1 "
          f"--output {root}/target --overwrite")
-measured("adapt, 50 epochs", 842, f"adapt --preset drawn --target drawn:arcade --init {root}/source --epochs 50 "
+measured("adapt, 50 epochs", 842, f"adapt --preset synthetic --target synthetic:arcade --init {root}/source --epochs 50 "
          f"--iterations 10 --output {root}/long --overwrite", root / "long/history.csv")
 rows = [row | {"device": "cpu (1 thread)", "revision": git_revision(source_folder())} for row in rows]
 writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")

@@ -15,18 +15,18 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
+from lf2.apps.extraction import load
+from lf2.apps.search import fill_index, nearest_in, rerank_neighbours
 from lf2.datasets import open_dataset
-from lf2.descriptors import load
-from lf2.evaluation import TestSplit
+from lf2.manifest import describe_device, git_revision, source_folder
 from lf2.metrics import score_distances
-from lf2.rerank import rerank
-from lf2.runs import describe_device, git_revision, source_folder
-from lf2.search import fill_index, nearest_in, rerank_found
+from lf2.reranking import rerank
+from lf2.scoring import TestSplit
 
 torch.set_num_threads(1)
 warnings.simplefilter("ignore")  # the dataset is a subset, and says so
 model = load(sys.argv[1], device="cpu")
-split = TestSplit(open_dataset("market1501:data/reid/market"), model.height, model.width, memory=0)
+split = TestSplit(open_dataset("market1501:data/reid/market"), model.height, model.width, max_bytes=0)
 query, gallery = split.halves(model.describe(split.images))
 index = fill_index("exact", gallery)
 plain = 1 - query @ gallery.T
@@ -48,7 +48,7 @@ nearest_in(index, query, 100)
 add("likeness", 0, plain, time.process_time() - started)
 for candidates in (50, 100, 200):
     started = time.process_time()
-    found = rerank_found(index, query, nearest_in(index, query, candidates), candidates)
+    found = rerank_neighbours(index, query, nearest_in(index, query, candidates), candidates)
     seconds = time.process_time() - started
     distances = plain.copy()
     places = np.arange(candidates, dtype=np.float32) - candidates - 1  # before all others

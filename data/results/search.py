@@ -3,7 +3,7 @@
     python data/results/search.py > data/results/search.csv
 
 100,000 vectors of 512 numbers around 5,000 random centres, and 256 queries of the same kind, on one thread.
-`one_by_one` and `at_once` are the CPU time for a query when they come singly or all together, `to_make` that of
+`serial_map` and `at_once` are the CPU time for a query when they come singly or all together, `to_make` that of
 making the index, in units of one exact search for one query (`exact_ms`), all in the same run."""
 import csv
 import os
@@ -15,8 +15,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from lf2.runs import describe_device, git_revision, source_folder
-from lf2.search import KINDS, fill_index, measure_recall, nearest_in
+from lf2.apps.search import INDEX_KINDS, fill_index, measure_recall, nearest_in
+from lf2.manifest import describe_device, git_revision, source_folder
 
 torch.set_num_threads(1)
 COUNT, CHANNELS, PEOPLE, QUERIES, TOP = 100_000, 512, 5_000, 256, 20
@@ -43,7 +43,7 @@ def one_by_one(index) -> None:
 
 
 indexes, made, singly, together = {}, {}, {}, {}
-for kind in KINDS:
+for kind in INDEX_KINDS:
     made[kind] = seconds(lambda: indexes.update({kind: fill_index(kind, vectors)}))
     print(f"{kind}: made in {made[kind]:.1f} s", file=sys.stderr, flush=True)
 for _ in range(5):  # in turn, so that a slow minute of the machine is everybody's

@@ -1,18 +1,19 @@
-"""Nearest centres and the silhouette of 200,000 vectors, by the main process alone and shared by all, as CSV:
+"""Nearest centres and the silhouette of 200,000 vectors, on rank 0 alone and shared by all, as CSV:
 
     OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 data/results/share.py
 
 writes data/results/share.csv. Both ways in turn, five times; the ratio is the median of the five, and the
-bytes must be equal. The others idle while the main process works alone, as they do in a run."""
+bytes must be equal. The others idle while rank 0 works alone, as they do in a run."""
 import csv
 import time
 from pathlib import Path
 
 import numpy as np
 
-from lf2.labels import nearest_centre, one_by_one, silhouette
-from lf2.processes import Processes
-from lf2.runs import describe_device, git_revision, source_folder
+from lf2.clustering import nearest_centre, serial_map
+from lf2.distributed import Processes
+from lf2.label_quality import silhouette
+from lf2.manifest import describe_device, git_revision, source_folder
 from lf2.seeds import numpy_generator
 
 COUNT, CHANNELS, CLUSTERS, TIMES = 200_000, 128, 10_000, 5
@@ -21,7 +22,7 @@ processes = Processes()
 
 
 def race() -> list[dict]:
-    "In the main process, which asks the others where it shares."
+    "In rank 0, which asks the others where it shares."
     random = numpy_generator(0, "share")
     centres = random.standard_normal((CLUSTERS, CHANNELS), np.float32)
     vectors = centres[random.integers(CLUSTERS, size=COUNT)]
@@ -29,11 +30,11 @@ def race() -> list[dict]:
     labels = nearest_centre(vectors, centres)[0]
     parts = {
         "nearest centres": lambda each: nearest_centre(vectors, centres, each)[0],
-        "silhouette": lambda each: silhouette(vectors, labels, centres, each=each),
+        "silhouette": lambda each: silhouette(vectors, labels, centres, map_function=each),
     }
     rows = []
     for name, part in parts.items():
-        seconds, found = {one_by_one: [], processes.each: []}, []
+        seconds, found = {serial_map: [], processes.parallel_map: []}, []
         for each in [*seconds] * TIMES:
             started = time.perf_counter()
             found.append(part(each))
@@ -51,10 +52,10 @@ def race() -> list[dict]:
     return rows
 
 
-rows = processes.decide(race)
-if processes.main:
+rows = processes.run_on_rank_zero(race)
+if processes.is_rank_zero:
     with open(Path(__file__).with_suffix(".csv"), "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-processes.end()
+processes.wait_for_everyone()

@@ -1,13 +1,14 @@
 """Whether gated maps lie on their gates' stripes, frozen and trained, over all test images, as CSV:
-python data/results/stripes.py runs/{drawn,photos}/seed?/{lf2,trained}-m{80,250} > data/results/stripes.csv"""
+python data/results/stripes.py runs/{synthetic,photos}/seed?/{lf2,trained}-m{80,250} > data/results/stripes.csv"""
 import csv
 import sys
 from pathlib import Path
 
 from lf2.datasets import open_dataset
-from lf2.evaluation import TestSplit, load_model
-from lf2.heat_maps import stripe_shares
-from lf2.runs import read_json
+from lf2.figures.heat_maps import stripe_shares
+from lf2.run_folder import read_json
+from lf2.saved_models import load_model
+from lf2.scoring import TestSplit
 
 rows = []
 for folder in map(Path, sys.argv[1:]):

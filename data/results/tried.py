@@ -1,16 +1,18 @@
 """Last scores of trial runs, each with the choices in which it differs from LF², as CSV:
-python data/results/tried.py runs/tried/{drawn,photos,weaker} > data/results/tried.csv
+python data/results/tried.py runs/tried/{synthetic,photos,weaker} > data/results/tried.csv
 
-The arcade was drawn anew after these trials. "first arcade" is the one of revision 6f2c94d, whose cameras
-differ more; "arcade of like cameras" is drawn by data/results/weaker_cameras.py of revision 96a25be;
-"arcade with weather", of revision ca694e0, has rows of lf2 ablate. The pairs were named so afterwards.
+The arcade was replaced after these trials. "first arcade" is the one of revision 6f2c94d, whose
+cameras differ more; "arcade of like cameras" is made by data/results/weaker_cameras.py of revision
+96a25be; "arcade with weather", of revision ca694e0, has rows of lf2 ablate. We named the pairs so
+afterwards.
 
-A trial is lf2 adapt with the choices as flags (--labels joint, --labeller dbscan, …), from the source
-runs of drawn.sh and photos.sh, at the revision in its row:
-lf2 adapt --preset drawn --target drawn:arcade --init runs/drawn/seed0/source --clusters 80 \\
-    --epochs 8 --iterations 90 --seed 0 --output runs/tried/drawn/NAME CHOICES
-and on photographs --preset laptop --target market1501:data/reid/market --init runs/photos/seed0/source
---clusters 250 --epochs 6 --iterations 135. One CPU thread (OMP_NUM_THREADS=1)."""
+A trial is lf2 adapt with the choices as flags (--labelling shared, --labeller dbscan, …), from the
+source runs of synthetic.sh and photos.sh, at the revision in its row. Names are today's: those
+revisions say --labels joint, drawn:arcade and --preset drawn, for example.
+lf2 adapt --preset synthetic --target synthetic:arcade --init runs/synthetic/seed0/source --clusters 80 \\
+    --epochs 8 --iterations 90 --seed 0 --output runs/tried/synthetic/NAME CHOICES
+and on photographs --preset laptop --target market1501:data/reid/market --clusters 250 --epochs 6
+--iterations 135 --init runs/photos/seed0/source. One CPU thread (OMP_NUM_THREADS=1)."""
 import csv
 import json
 import sys
@@ -18,12 +20,12 @@ from collections import defaultdict
 from pathlib import Path
 
 RELEASED = {
-    "labels": "parts", "labeller": "kmeans", "radius": 0.5, "cluster_on": "fused",
+    "labelling": "per-part", "labeller": "kmeans", "eps": 0.5, "cluster_on": "fused",
     "fusion": "frozen", "centre_cameras": False, "reject": 0.0, "soft": 0.0,
-    "teacher": "forwarded", "optimiser": "renewed", "schedule": "constant",
-    "balance_cameras": False, "camera_positives": True, "ema_share": 0.0,
+    "teacher": "forwarded", "optimizer": "renewed", "schedule": "constant",
+    "balance_cameras": False, "camera_positives": True, "ema_horizon": 0.0,
 }
-RATES = {"drawn": 3e-5, "weaker": 3e-5, "photos": 3.5e-4}  # of the presets
+RATES = {"synthetic": 3e-5, "weaker": 3e-5, "photos": 3.5e-4}  # of the presets
 
 
 def read(run: Path, name: str) -> dict:

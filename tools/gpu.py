@@ -1,0 +1,440 @@
+"""Check and time lf2 on a GPU, piece by piece, so that a machine lent for minutes is enough.
+
+    python tools/gpu.py env golden step --output runs/gpu.jsonl
+    python tools/gpu.py env golden step --tiny    # the same code in seconds, on a CPU as well
+
+Each piece runs in a process of its own, under a time limit, and appends each measurement to the
+output as a line of JSON. What we measured is in data/results/gpu.
+"""
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lf2.clustering import kmeans
+from lf2.configuration import LF2Config, preset_config
+from lf2.dbscan import dbscan
+from lf2.distributed import Processes
+from lf2.engine import Engine
+from lf2.experiments.benchmarks import Network, ReadyStep, made_up_people, method_without_data
+from lf2.features import extract
+from lf2.history import read_history
+from lf2.images import TARGET_AUGMENTATION, Images, augment_batch
+from lf2.label_quality import label_quality
+from lf2.loop import train_step
+from lf2.metrics import score
+from lf2.networks import LF2
+from lf2.released import load_released
+from lf2.reranking import k_reciprocal_vectors, rerank
+from lf2.seeds import torch_generator
+from lf2.target import Batch
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = "data/example/source"  # a pre-training run
+CPU = torch.device("cpu")
+GPU = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+OPTIONS = argparse.Namespace()
+PIECES: dict[str, tuple[Callable[[], None], float]] = {}  # function and seconds, by name
+WORKSPACE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # without it cuBLAS does not repeat to the bit
+
+
+def piece(limit: float) -> Callable:  # seconds
+    "Register a function as a piece, under its name up to the underscore."
+
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        PIECES[function.__name__.partition("_")[0]] = function, limit
+        return function
+
+    return register
+
+
+def row(**values: Any) -> None:
+    "Append one measurement to the output, and print it."
+    short = {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in values.items()}
+    line = json.dumps({"piece": OPTIONS.inside, **short})
+    with open(OPTIONS.output, "a", encoding="utf-8") as file:
+        print(line, file=file)
+    print(line, flush=True)
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:  # its result, seconds
+    "Time one call, with the GPU's work."
+    torch.cuda.synchronize() if GPU.type == "cuda" else None
+    start = time.perf_counter()
+    result = function()
+    torch.cuda.synchronize() if GPU.type == "cuda" else None
+    return result, time.perf_counter() - start
+
+
+def seconds_of(function: Callable[[], Any], runs: int = 7) -> float:  # median
+    "Time several calls, after three to warm up."
+    return statistics.median([timed(function)[1] for _ in range(3 + runs)][3:])
+
+
+def set_arithmetic(tf32: bool = True, deterministic: bool = False) -> None:
+    "Choose how the GPU computes from now on; TF32 convolutions are torch's default."
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.deterministic = deterministic
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+
+
+def make_step(
+    network: Network,
+    preset: str,  # paper or recipe
+    device: torch.device = GPU,
+    groups: int = 32,  # images that share batch-norm statistics
+    precision: str = "float32",
+    channels_last: bool = False,
+) -> ReadyStep:
+    "Make a method with random weights, and a batch of random images for each of its streams."
+    people = network.batch // 4
+    config = preset_config(
+        LF2Config, preset, target="", init="", output="", bn_group_size=groups, identities=people,
+        clusters=(people,),
+    ).checked()
+    processes = Processes(device.type == "cpu", precision)
+    layout = torch.channels_last if channels_last else torch.preserve_format
+    method = method_without_data(config, network, processes).to(device, memory_format=layout)
+    positions, batches = torch.arange(network.batch), []
+    for stream in range(config.streams):
+        shape, generator = (network.batch, 3, *network[1:3]), torch_generator(0, "images", stream)
+        images = torch.randn(shape, generator=generator).to(device, memory_format=layout)
+        batches.append(Batch(images, (positions // 4).to(device), positions))
+    return ReadyStep(method, batches, method.optimizer(), Engine(processes, method))
+
+
+def networks(batch: int) -> list[Network]:
+    "The paper's network and a small one; or a tiny one."
+    if OPTIONS.tiny:
+        return [Network("tiny", 64, 32, min(batch, 8))]
+    return [Network("resnet50", 256, 128, batch), Network("mobilenet_v2", 128, 64, batch)]
+
+
+def random_images(count: int, height: int, width: int) -> Images:
+    "Make decoded images that come from no file."
+    images, generator = Images([], height, width), torch_generator(0, "pixels")
+    images.paths, images.positions = [f"image {i}" for i in range(count)], torch.arange(count)
+    shape = (count, 3, height, width)
+    images.pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    return images
+
+
+@piece(60)
+def env() -> None:
+    "Write down the versions, and what the card reaches at best."
+    row(python=sys.version.split()[0], torch=torch.__version__, cuda=torch.version.cuda,
+        cudnn=torch.backends.cudnn.version(), numpy=np.__version__, cores=os.cpu_count())
+    if GPU.type == "cuda":
+        row(card=torch.cuda.get_device_name(), memory_gib=torch.cuda.mem_get_info()[1] / 2**30)
+        matrix = torch.randn(8192, 8192, device=GPU, dtype=torch.bfloat16)
+        row(bf16_tflops=2 * 8192**3 / seconds_of(lambda: matrix @ matrix) / 1e12)
+        here, there = torch.empty(2, 2**30, device=GPU, dtype=torch.uint8)
+        row(copy_tb_s=2 * 2**30 / seconds_of(lambda: there.copy_(here)) / 1e12)
+
+
+def golden_error(device: torch.device) -> float:  # largest difference of a weight or buffer
+    "Take the three training steps whose end the authors' code left in data/golden."
+    data = np.load(ROOT / "data/golden/training_steps.npz")
+    values = {name: torch.from_numpy(data[name]) for name in data.files if "/" in name}
+
+    def released(prefix: str, step: int) -> LF2:
+        state = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        conv = nn.Conv2d(3, 8, 3, 2, 1, bias=False)
+        backbone = nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU())
+        return load_released(state, backbone=backbone, step=step).to(device)
+
+    ready = make_step(Network("tiny", 64, 32, 8), "paper", device, groups=0)
+    ready.method.model = released("before/", 0).train()
+    optimizer = ready.method.optimizer()
+    for step in range(3):
+        names = [f"{stream}/{step}" for stream in ("global", "upper", "lower")]
+        pairs = [[values[f"{n}/{of}"].to(device) for of in ("images", "labels")] for n in names]
+        batches = [Batch(*pair, torch.arange(len(pair[1]))) for pair in pairs]
+        train_step(ready.method, batches, optimizer, ready.engine)
+    ours, theirs = ready.method.model.state_dict(), released("after/", 3).state_dict()
+    return max((ours[name] - value).abs().max().item() for name, value in theirs.items())
+
+
+@piece(60)
+def golden() -> None:
+    "Compare with the authors' training steps. The tests demand 1e-5 of a CPU."
+    row(device="cpu", largest_difference=golden_error(CPU))
+    for tf32 in (False, True):
+        set_arithmetic(tf32)
+        row(device=GPU.type, tf32=tf32, largest_difference=golden_error(GPU))
+
+
+@piece(60)
+def agree() -> None:
+    "Compare the losses of two training steps on the CPU and on the GPU, from the same start."
+    for backbone in ("tiny", "mobilenet_v2"):
+        for way, device in (("CPU", CPU), ("float32", GPU), ("TF32", GPU)):
+            set_arithmetic(tf32=way == "TF32")
+            ready = make_step(Network(backbone, 64, 32, 16), "paper", device, groups=4)
+            losses = [ready.adapt()["loss"].item() for _ in range(2)]
+            row(backbone=backbone, way=way, losses=losses)
+
+
+@piece(90)
+def repeat() -> None:
+    "Take the same four steps twice, and count the weights and statistics with the same bits."
+    os.environ |= WORKSPACE  # for both, so that only the flags differ
+    small, others = Network("tiny", 64, 32, 16), () if OPTIONS.tiny else networks(16)
+    for network, preset in itertools.product((small, *others), ("paper", "recipe")):
+        for deterministic in (False, True):
+            set_arithmetic(deterministic=deterministic)
+            ends = []
+            for _ in range(2):
+                ready = make_step(network, preset, groups=8)
+                for _ in range(4):
+                    ready.adapt()
+                ends.append(ready.method.state_dict())
+            same = sum(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+            row(backbone=network.backbone, preset=preset, deterministic=deterministic,
+                tensors_equal=same, tensors=len(ends[0]))
+
+
+WAYS: dict[str, tuple[dict[str, bool], dict[str, Any]]] = {  # for `arithmetic`, for `make_step`
+    "float32": ({"tf32": False}, {}),
+    "TF32 (torch's default)": ({}, {}),
+    "TF32, deterministic": ({"deterministic": True}, {}),
+    "TF32, channels last": ({}, {"channels_last": True}),
+    "TF32, no batch-norm groups": ({}, {"groups": 0}),
+    "bf16": ({}, {"precision": "bfloat16"}),
+    "bf16, channels last": ({}, {"precision": "bfloat16", "channels_last": True}),
+}
+
+
+@piece(150)
+def step() -> None:
+    "Time a training step and measure its memory, with the images on the card already."
+    small = networks(16)  # shows what launching the kernels costs
+    for network, preset in itertools.product((*networks(64), *small), ("paper", "recipe")):
+        for way, (flags, more) in WAYS.items():
+            set_arithmetic(**flags)
+            ready = make_step(network, preset, **{"groups": network.batch // 2} | more)
+            seconds = seconds_of(ready.adapt, 1 if OPTIONS.tiny else 7)
+            peak = torch.cuda.max_memory_allocated() / 2**30 if GPU.type == "cuda" else None
+            torch.cuda.reset_peak_memory_stats() if GPU.type == "cuda" else None
+            row(**network._asdict(), preset=preset, way=way, ms=1e3 * seconds, peak_gib=peak,
+                images_s=network.batch * len(ready.batches) / seconds)
+
+
+@piece(90)
+def extract_features() -> None:
+    "Time the extraction of descriptors. Each image is forwarded twice, and counted once."
+    for network in networks(64):
+        images = random_images(64 if OPTIONS.tiny else 4096, network.height, network.width)
+        model, exact = make_step(network, "recipe").method.model.eval(), None
+        for way, (flags, more) in WAYS.items():
+            if flags.get("deterministic") or "groups" in more:
+                continue
+            set_arithmetic(**flags)
+            layout = torch.channels_last if "channels_last" in more else torch.contiguous_format
+            model = model.to(memory_format=layout)
+            for batch in (64, 256):
+                call = partial(extract, model.describe, images, batch, GPU,
+                               precision=more.get("precision", "float32"))
+                call()
+                found, seconds = timed(call)
+                exact = found if exact is None else exact
+                row(backbone=network.backbone, way=way, batch=batch,
+                    images_s=len(images) / seconds,
+                    largest_1_minus_cosine=float(1 - (found.astype(float) * exact).sum(1).min()))
+
+
+@piece(60)
+def loader() -> None:
+    "Time the augmentation of a batch of 64: numba on one CPU thread, or torch on the GPU."
+    for height, width in ((256, 128), (128, 64)):
+        images = random_images(128 if OPTIONS.tiny else 2048, height, width)
+        chosen, pixels = torch.arange(64), images.pixels.to(GPU)
+        cpu = partial(augment_batch, images, chosen, TARGET_AUGMENTATION, torch_generator(0))
+        gpu = partial(TARGET_AUGMENTATION, pixels[chosen], torch_generator(0))
+        difference = (cpu() - gpu().cpu()).abs().max().item()  # both start from the same seed
+        row(size=f"{height}x{width}", cpu_images_s=64 / seconds_of(cpu),
+            gpu_images_s=64 / seconds_of(gpu), largest_difference=difference)
+
+
+def torch_kmeans(features: np.ndarray, clusters: int, rounds: int = 100) -> np.ndarray:
+    "Cluster by Lloyd's k-means in matrix products. An empty cluster keeps its centre."
+    x = torch.from_numpy(features).to(GPU)
+    chosen = torch.randperm(len(x), generator=torch_generator(0))[:clusters].to(GPU)
+    centres, labels = x[chosen], torch.full((len(x),), -1, device=GPU)
+    for _ in range(rounds):
+        before = labels
+        labels = torch.addmm(centres.square().sum(1), x, centres.T, alpha=-2).argmin(1)
+        if torch.equal(labels, before):
+            break
+        member = nn.functional.one_hot(labels, clusters).T.to(x.dtype)
+        sizes = member.sum(1, keepdim=True)
+        centres = torch.where(sizes > 0, member @ x / sizes.clamp_min(1), centres)
+    return labels.cpu().numpy()
+
+
+@piece(100)
+def clustering() -> None:
+    "Time k-means at Market-1501's size: faiss on the CPU, as a run does, or torch on the GPU."
+    count, channels, clusters = (400, 64, 30) if OPTIONS.tiny else (12936, 2048, 700)
+    features, people = made_up_people(count, clusters, channels, 3.0)
+    torch_kmeans(features, clusters)  # warm up
+    labels, seconds = timed(lambda: torch_kmeans(features, clusters))
+    same = bool((torch_kmeans(features, clusters) == labels).all())
+    row(way="torch", seconds=seconds, same_twice=same, **label_quality(labels, people))
+    found, seconds = timed(lambda: kmeans(features, clusters, 0))
+    row(way="faiss", seconds=seconds, **label_quality(found.labels, people))
+    row(way="DBSCAN", seconds=timed(lambda: dbscan(features, eps=0.9))[1])
+
+
+@piece(100)
+def scoring() -> None:
+    "Score, re-rank and encode neighbourhoods at Market-1501's size, distances on CPU or GPU."
+    sizes = (100, 400, 400, 64) if OPTIONS.tiny else (3368, 15913, 12936, 2048)
+    queries, gallery, train, channels = sizes
+    features, people = made_up_people(queries + gallery, 30 if OPTIONS.tiny else 750, channels, 3.0)
+    cameras = np.random.default_rng(0).integers(0, 6, len(people))
+    arrays = [half for x in (features, people, cameras) for half in (x[:queries], x[queries:])]
+    ends = []
+    for device in (GPU, CPU):
+        score(*(half[:64] for half in arrays), device=device)  # warm up
+        scores, score_s = timed(partial(score, *arrays, device=device))
+        ranks, rerank_s = timed(partial(rerank, *arrays[:2], device=device))
+        near, near_s = timed(partial(k_reciprocal_vectors, features[:train], device=device))
+        ends.append((scores.mAP, ranks, near[0].toarray()))
+        row(device=device.type, score_s=score_s, rerank_s=rerank_s, neighbours_s=near_s)
+    names = ("mAP_difference", "rerank_difference", "neighbours_difference")
+    pairs = zip(names, *ends, strict=True)
+    row(**{name: float(np.max(abs(one - other))) for name, one, other in pairs})
+
+
+STRICT = """
+import torch
+torch.use_deterministic_algorithms(True, warn_only=True)
+torch.backends.cudnn.deterministic = True
+from lf2.cli import main
+raise SystemExit(main())
+"""
+
+
+def start(words: str, output: Path, strict: bool = False) -> subprocess.Popen:
+    "Start a command of lf2 with its words in a log beside its output; `strict`: the same bits."
+    program = ["-c", STRICT] if strict else ["-m", "lf2"]
+    with open(f"{output}.log", "a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, *program, *words.split(), "--output", str(output)], stdout=log,
+            stderr=log, cwd=ROOT, env=os.environ | WORKSPACE,
+        )
+
+
+def history(run: Path) -> list[dict[str, float | None]]:
+    "Read the rows of a run so far."
+    path = run / "history.csv"
+    return read_history(path) if path.exists() else []
+
+
+@piece(300)
+def resume() -> None:
+    "Adapt to synthetic people: twice without a stop, and once stopped by SIGTERM and resumed."
+    folder, iterations = Path(tempfile.mkdtemp()), 10 if OPTIONS.tiny else 60
+    words = (f"adapt --preset synthetic --target synthetic:arcade --init {EXAMPLE} --epochs 2 "
+             f"--iterations {iterations}")
+    for strict in (False, True):
+        runs = [folder / f"{name}_{strict}" for name in ("whole", "again", "resumed")]
+        *others, process = [start(words, run, strict) for run in runs]
+        while process.poll() is None and not history(runs[2]):  # until epoch 2 begins
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait()
+        for other in (*others, start(f"{words} --resume", runs[2], strict)):
+            other.wait()
+        whole, again, resumed = [(run / "model.safetensors").read_bytes() for run in runs]
+        row(deterministic=strict, stopped_with=code, again_equal=again == whole,
+            resumed_equal=resumed == whole, mAP=[history(run)[-1]["mAP"] for run in runs])
+
+
+@piece(0)  # --seconds decides
+def course() -> None:
+    "Adapt with LF² and with the recipe, side by side on the same number of images."
+    folder, started, running = Path(tempfile.mkdtemp()), time.monotonic(), {}
+    clusters, epochs, iterations = (20, 2, 2) if OPTIONS.tiny else (250, 20, 200)
+    for preset, batches in (("paper", 3), ("recipe", 1)):  # in a step
+        words = (f"adapt --preset {preset} --target {OPTIONS.target} --init {OPTIONS.init} --epochs"
+                 f" {epochs} --iterations {iterations * 3 // batches} --clusters {clusters}")
+        row(run=preset, command=words)
+        running[preset] = start(words, folder / preset)
+    written, codes = dict.fromkeys(running, 0), []
+    while None in codes or not codes:
+        time.sleep(1)
+        codes = [process.poll() for process in running.values()]
+        for preset, count in written.items():
+            rows = history(folder / preset)
+            written[preset] = len(rows)
+            for line in rows[count:]:
+                row(run=preset, **line)
+        if time.monotonic() - started > OPTIONS.seconds:  # long enough
+            for process in running.values():
+                process.terminate()
+            return
+    if any(codes):
+        raise SystemExit(f"exit codes {codes}; see the logs in {folder}")
+
+
+def run_piece(name: str) -> bool:  # whether it went well
+    "Run a piece in a process of its own; whatever it started ends with it."
+    OPTIONS.inside, limit = name, PIECES[name][1] or OPTIONS.seconds + 40
+    rest = [word for word in sys.argv[1:] if word not in OPTIONS.pieces]
+    command = [sys.executable, __file__, "--inside", name, *rest]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        code = process.wait(timeout=limit)
+        row(**{"failed": f"exit code {code}"} if code else {"done": True})
+        return code == 0
+    except subprocess.TimeoutExpired:
+        row(failed=f"stopped after {limit} s")
+        return False
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def main() -> int:  # exit code
+    "Parse the command line, and run its pieces one after the other."
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pieces", nargs="*", metavar="PIECE", help=", ".join(PIECES))
+    parser.add_argument("--output", default="gpu.jsonl", help="file for JSON lines, appended")
+    parser.add_argument("--tiny", action="store_true", help="sizes for a rehearsal on a CPU")
+    for_course = parser.add_argument_group("course")
+    for_course.add_argument("--init", default=EXAMPLE, help="pre-training run to start from")
+    for_course.add_argument("--target", default="synthetic:arcade", help="dataset to adapt to")
+    for_course.add_argument("--seconds", type=float, default=300, help="stop after this time")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    parser.parse_args(namespace=OPTIONS)
+    if OPTIONS.inside:
+        PIECES[OPTIONS.inside][0]()
+        return 0
+    if not OPTIONS.pieces or not PIECES.keys() >= set(OPTIONS.pieces):
+        parser.error(f"name one or more pieces: {', '.join(PIECES)}")
+    went_well = [run_piece(name) for name in OPTIONS.pieces]  # all run, whatever fails
+    return 0 if all(went_well) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
