@@ -76,7 +76,7 @@ def require_finite(
     if not torch.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss.item()}")
 
-
+# %% ../nbs/38_engine.ipynb #4960b883
 class Engine:
     """Forward, backward and optimizer step of batches that are computed in equal micro-batches.
 

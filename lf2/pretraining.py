@@ -97,14 +97,14 @@ def target_sampler(
         )
     return ShuffleSampler(len(dataset.train), size, seed=config.seed, name=("target batches",))
 
-
+# %% ../nbs/46_pretraining.ipynb #64b3186c
 class SourceBatch(NamedTuple):
     "One batch of stage 1."
     images: Tensor  # [B/N, 3, H, W] of the source; of several processes, this one's share
     labels: Tensor  # [B] classes of the whole batch
     target_images: Tensor | None  # [b, 3, H, W] for the batch-norm statistics; rank 0 only
 
-
+# %% ../nbs/46_pretraining.ipynb #9b61e01a
 class SourceData:
     "The labelled source, and the target where one is given: datasets, images, batches and scores."
 
@@ -190,7 +190,7 @@ class SourceData:
         )
         return self.processes.run_on_rank_zero(lambda: plain_scores_of(split.score(features)))
 
-
+# %% ../nbs/46_pretraining.ipynb #57e56a0a
 class SourceLoader:
     "The batches of one epoch, prepared ahead in a thread."
 

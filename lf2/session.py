@@ -125,7 +125,7 @@ class Loader(Protocol):
         "Return the files of a batch's images, by stream; iterations count from 0."
         ...
 
-
+# %% ../nbs/45_session.ipynb #26b05465
 class RunData(Protocol):
     "What a run is about."
 
@@ -134,7 +134,7 @@ class RunData(Protocol):
     width: int  # pixels of the input
     criteria: dict[str, str]  # column of the history for each pick; larger is better
 
-
+# %% ../nbs/45_session.ipynb #6c91eaee
 class Session:
     "A run in progress. Use it in a `with` block, around the loop."
 

@@ -104,7 +104,7 @@ NO_CAMERAS = (
     "them, and the result may be much worse; a csv:FILE can name the cameras"
 )
 
-
+# %% ../nbs/47_target.ipynb #f6222f5b
 class Target:
     "The unlabelled domain of an adaptation, and the pre-trained model to start from."
 
@@ -257,7 +257,7 @@ class Target:
         "Restore the scores before training."
         self.direct_transfer, self.start = state_dict["direct_transfer"], state_dict["start"]
 
-
+# %% ../nbs/47_target.ipynb #f8336e40
 class TargetLoader:
     "The batches of one epoch, a batch for each stream, prepared ahead in a thread."
 
