@@ -27,8 +27,8 @@ packages:  ## build wheel and sdist, and use each in a clean environment: 6 GB f
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
 
-step: $(VENV)/.lf2-dev  ## run all cells of every notebook in JupyterLab, in a browser, and look
-	@$(BIN)/python tools/lab.py
+step: $(VENV)/.lf2-dev  ## run all cells of every notebook in a new kernel, slow ones too
+	@$(BIN)/python tools/notebook.py step
 
 docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
 	@$(BIN)/python tools/docs.py
