@@ -47,6 +47,13 @@ def cells(
     return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == kind]
 
 
+def exported(
+    notebook: Path,
+) -> list[str]:
+    "Find the modules of lf2 that a notebook exports."
+    return re.findall(r"^#\s*\|\s*default_exp\s+(\S+)", "\n".join(cells(notebook)), re.M)
+
+
 def run(
     *words: str,  # a program and its arguments
     folder: Path = ROOT,
@@ -87,11 +94,11 @@ def sync() -> list[str]:
         done = run(sys.executable, "-c", EXPORT_AND_CLEAN, folder=copy)
         if done.returncode:
             return [f"the notebooks cannot be exported:\n{done.stderr}"]
-        exported = {path.relative_to(copy).as_posix(): path.read_bytes()
-                    for top in ("nbs", "lf2") for path in (copy / top).rglob("*") if path.is_file()}
-    names = sorted(here.keys() | exported.keys())
+        made = {path.relative_to(copy).as_posix(): path.read_bytes()
+                for top in ("nbs", "lf2") for path in (copy / top).rglob("*") if path.is_file()}
+    names = sorted(here.keys() | made.keys())
     return [f"{name} is not what the notebooks export: edit the notebook, then make export"
-            for name in names if here.get(name) != exported.get(name)]
+            for name in names if here.get(name) != made.get(name)]
 
 
 def imported(
@@ -110,8 +117,7 @@ def imported(
 def order() -> list[str]:
     "Check that a notebook imports only lower-numbered ones, and exports a module of its name."
     complaints, numbers = [], set()
-    exports = {path: re.findall(r"^#\s*\|\s*default_exp\s+(\S+)", "\n".join(cells(path)), re.M)
-               for path in notebooks()}
+    exports = {path: exported(path) for path in notebooks()}
     later = {f"lf2.{module}" for modules in exports.values() for module in modules}
     for notebook, modules in exports.items():
         name = notebook.relative_to(ROOT / "nbs").as_posix()
