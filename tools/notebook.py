@@ -7,7 +7,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import checks
 import jupytext
 import nbformat
 from execnb.nbio import read_nb, write_nb
@@ -21,6 +20,7 @@ from nbdev.config import get_config
 from nbdev.process import NBProcessor
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
+ROOT = Path(__file__).resolve().parents[1]
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
 
 
@@ -118,12 +118,12 @@ def step_all(notebooks: list[Path], without: set[str], limit: int) -> int:  # ex
     failed = 0
     with tempfile.TemporaryDirectory() as cache:
         # Exporting does nothing in a test.
-        os.environ |= {"IN_TEST": "1", "LF2_CACHE": cache, "PYTHONPATH": str(checks.ROOT)}
+        os.environ |= {"IN_TEST": "1", "LF2_CACHE": cache, "PYTHONPATH": str(ROOT)}
         for notebook in notebooks:
             start = time.monotonic()
             complaints = step(notebook, without, limit)
             word, seconds = "FAIL" if complaints else "ok", time.monotonic() - start
-            print(f"{word:4} {seconds:6.1f} s  {notebook.relative_to(checks.ROOT)}", flush=True)
+            print(f"{word:4} {seconds:6.1f} s  {notebook.name}", flush=True)
             print("\n".join(complaints), end="\n" * bool(complaints), flush=True)
             failed += bool(complaints)
     print(f"{len(notebooks) - failed} passed, {failed} failed")
@@ -134,7 +134,7 @@ def main() -> int:  # exit code
     "Command line."
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["text", "merge", "run", "step"])
-    parser.add_argument("files", nargs="*", type=Path, help="X.ipynb, or X.py to merge; step: all")
+    parser.add_argument("files", nargs="+", type=Path, help="X.ipynb, or X.py to merge")
     parser.add_argument("--flags", default="", help="run: also cells marked so: 'slow cuda'")
     parser.add_argument("--force", action="store_true", help="text: overwrite newer text")
     parser.add_argument("--without", default="", help="step: leave out cells marked so")
@@ -146,8 +146,7 @@ def main() -> int:  # exit code
         if file.suffix != suffix or not file.is_file():
             parser.error(f"{options.command} takes an existing {suffix} file, not {file}")
     if options.command == "step":
-        found = files or checks.notebooks()
-        return step_all(found, set(options.without.split()), options.limit)
+        return step_all(files, set(options.without.split()), options.limit)
     for file in files:
         if options.command == "text":
             done = to_text(file, options.force)
