@@ -53,16 +53,24 @@ def nearest_neighbours(
     slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, count] int32 indices, nearest first; [n] distances
-    "Find each image's nearest neighbours, itself first, and its largest squared distance."
+    """Find each image's nearest neighbours, itself first, and its largest squared distance.
+
+    That distance is infinite for an image that equals all others.
+    """
     neighbours = np.empty((len(features), count), np.int32)
-    farthest = np.einsum("nc,nc->n", features, features)  # ‖q‖², which slices leave out
+    squares = np.einsum("nc,nc->n", features, features)
+    farthest = squares.copy()  # ‖q‖², which slices leave out
     for start, block in tensor_slices(features, features, slice_bytes, device):
         rows = torch.arange(len(block), device=device)
         stop = start + len(block)
         farthest[start:stop] += block.amax(dim=1).cpu().numpy()
         block[rows, start + rows] = -torch.inf
         neighbours[start:stop] = nearest_in_order(block, count).cpu().numpy()
-    return neighbours, np.maximum(farthest, np.finfo(np.float32).tiny)
+    if not np.isfinite(farthest).all():
+        raise InputError("features: their squares are too large; scale each to unit length")
+    # of equal features only rounding errors are left: no distance, whatever it is divided by
+    farthest[farthest <= 1e-5 * squares] = np.inf
+    return neighbours, farthest
 
 # %% ../nbs/31_reranking.ipynb #32268332
 def neighbour_matrix(
