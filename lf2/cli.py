@@ -16,10 +16,12 @@ import contextlib
 import ctypes
 import dataclasses
 import inspect
+import io
 import os
 import platform
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -39,7 +41,7 @@ from lf2.configuration import (
     StageConfig,
     preset_config,
 )
-from .records import Dataset, InputError
+from .records import Dataset, InputError, is_machine_error, printable
 from .registry import Registry, import_object, load_extensions, registered
 
 # %% ../nbs/90_cli.ipynb #9fa30eca
@@ -162,10 +164,12 @@ def run_adapt(config: LF2Config) -> None:
 def require_numbers(
     **least: tuple[float, float],  # value and its minimum, by the flag's name
 ) -> None:
-    "Raise an `InputError` for a flag that is too small, infinite or not a number."
+    "Raise an `InputError` for a flag that is too small, too large or not a number."
     for name, (value, smallest) in least.items():
-        if not smallest <= value < float("inf"):
-            raise InputError(f"--{name} {value:g}: it must be a number of at least {smallest:g}")
+        if not smallest <= value < 10**9:
+            limit = f"at least {smallest:g}" if value < 10**9 else f"less than {10**9}"
+            flag = name.replace("_", "-")
+            raise InputError(f"--{flag} {value:g}: it must be a number of {limit}")
 
 
 def require_writable(
@@ -179,12 +183,17 @@ def require_writable(
         raise InputError(f"{flag} {path} is a folder; give a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{flag} {path}: its folder {path.parent} does not exist")
-    if not path.name.endswith(suffix):
+    if not path.name.lower().endswith(suffix):
         raise InputError(f"{flag} {path}: its name must end in {suffix}")
     if path.is_file() and mark not in path.read_text(encoding="utf-8", errors="replace"):
         raise InputError(
             f"{flag} {path} already exists and was not written by this command; choose another file"
         )
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror}: choose a folder to write to") from None
 
 
 def run_evaluate(
@@ -252,13 +261,13 @@ def run_extract(
     from lf2.datasets import open_dataset
 
     require_numbers(workers=(workers, 0), memory=(memory, 0))
-    if output.endswith(".npz"):
+    if output.lower().endswith(".npz"):
         if Path(output).exists() and not overwrite:
             raise InputError(f"--output {output} exists; choose another name, or add --overwrite")
         require_writable(Path(output))
     extractor, dataset = load(model, pick, device), open_dataset(data)
     progress = sys.stderr.isatty()
-    if output.endswith(".npz"):
+    if output.lower().endswith(".npz"):
         write_npz(Path(output), extractor, dataset, precision, workers, memory, progress)
         return
     try:
@@ -266,10 +275,10 @@ def run_extract(
             output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
             progress=progress,
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "stopped; the same command continues after the last complete part"
-        ) from None
+    except KeyboardInterrupt as error:
+        reason = str(error) or "stopped"
+        error.args = (f"{reason}; the same command continues after the last complete part",)
+        raise
     count, channels = extraction.features.shape
     print(
         f"{count:,} descriptors of {channels} numbers are in {output}: features.npy and "
@@ -323,8 +332,7 @@ def run_figures(
 
     if not 2 <= people <= 21:
         raise InputError(f"--people {people}: use 2 to 21 (there are 21 colours and marks)")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: use 0 or more")
+    require_numbers(seed=(seed, 0), workers=(workers, 0))
     if output and Path(output).is_file():
         raise InputError(f"--output {output} is a file; give a folder")
     page = make_report(
@@ -402,7 +410,7 @@ def run_inspect(
     from lf2.inspection import format_inspection, inspect_dataset
 
     inspection = inspect_dataset(open_dataset(dataset))
-    print(format_inspection(inspection))
+    print(printable(format_inspection(inspection)))
     return 2 if inspection["unreadable"] else 0
 
 # %% ../nbs/90_cli.ipynb #2c0524ff
@@ -563,7 +571,7 @@ def run_search(
         other_cameras, rerank, workers,
     )
     for answer in answers:
-        print("\n".join(searching.result_lines(answer)))
+        print(printable("\n".join(searching.result_lines(answer))))
     if json:
         write_json(json, searching.results_as_dicts(answers))
         print(f"written to {json}")
@@ -589,7 +597,7 @@ def run_export(
     path = Path(output)
     if format == "onnx":
         export.import_onnxruntime()
-        if path.exists() and path.suffix == ".onnx" and not overwrite:
+        if path.exists() and path.suffix.lower() == ".onnx" and not overwrite:
             raise InputError(f"--output {output} exists; choose another name, or add --overwrite")
         require_writable(path, "--output", ".onnx")
     else:
@@ -672,7 +680,7 @@ def usage() -> str:
 
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     "Print a warning without the line of code that it came from."
-    print(f"warning: {message}", file=sys.stderr)
+    print(printable(f"warning: {message}"), file=sys.stderr)
 
 
 def stdout_closed() -> bool:
@@ -716,6 +724,9 @@ def explain(
             return code, f"{str(error) or 'stopped at once'}{hint}", False
         case MemoryError():
             return 1, f"out of memory ({error}){hint}", alone
+        case RuntimeError() if is_machine_error(error):  # torch's
+            reason = str(error).partition("\n")[0].removeprefix("[enforce fail at ")
+            return 1, f"out of memory ({reason}){hint}", alone
         case OSError() if not (isinstance(error, BrokenPipeError) and stdout_closed()):
             where = f"{error.filename}: " if error.filename else ""
             return 1, f"{where}{error.strerror or error}{hint}", alone
@@ -752,7 +763,10 @@ def run_command(
                 function = parse(f"lf2 {command}", COMMANDS[command], flags)
             if command in TRAINING_COMMANDS:
                 keep_freed_memory()
-            return function() or 0
+            from lf2.checkpoints import SignalGuard  # heavy, and --help does not come here
+
+            with SignalGuard(partial(print, flush=True)):
+                return function() or 0
     except SystemExit as leaving:  # from tyro, after --help or a flag that it cannot read
         return int(leaving.code or 0)
     except BaseException as error:
@@ -761,10 +775,10 @@ def run_command(
             raise
         code, message, alone = explained
         if rank == 0:  # errors of all processes are printed once, others by the one that has it
-            print(f"lf2 {command}: {message}", file=sys.stderr)
+            print(printable(f"lf2 {command}: {message}", keep=""), file=sys.stderr)
         elif alone or (first and not in_process_group()):
             where = f"rank {rank} on {platform.node()}"
-            print(f"lf2 {command}: {where}: {message}", file=sys.__stderr__)
+            print(printable(f"lf2 {command}: {where}: {message}", keep=""), file=sys.__stderr__)
         return code
 
 
@@ -785,11 +799,17 @@ def main(
             contextlib.redirect_stderr(nowhere),
         ):
             return run_command(words, rank)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character of a name
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run_command(words)
         print(end="", flush=True)  # here, because an error when Python exits cannot be handled
         return code
-    except BrokenPipeError:  # `lf2 … | head` has read enough
+    except OSError as error:  # of the standard output
         # for the last flush, when Python exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as if SIGPIPE had ended the command
+        if isinstance(error, BrokenPipeError):  # `lf2 … | head` has read enough
+            return 141  # as if SIGPIPE had ended the command
+        print(f"lf2: the standard output: {error.strerror}", file=sys.stderr)
+        return 1

@@ -115,6 +115,7 @@ RANGES: dict[str, tuple[float, float]] = {  # field → smallest and largest val
     "triplet_weight": (0, 10**6),
     "part_weight": (0, 10**6),
     "fusion_weight": (0, 10**6),
+    "parts": (0, 64),
     "ema_decay": (0, 1),
     "ema_horizon": (0, 1),
 }
@@ -131,9 +132,11 @@ class StageConfig(Schedule, RunOptions):
             if not matches_type(value, hint):
                 raise InputError(f"{flag} {value!r}: it must be {describe_type(hint)}")
             smallest, largest = RANGES.get(name, (-math.inf, math.inf))
-            if name in RANGES and not smallest <= value < math.inf:  # False for a NaN, too
+            if name not in RANGES or value is None:
+                continue
+            if not smallest <= value < math.inf:  # False for a NaN, too
                 raise InputError(f"{flag} {value}: it must be a number of at least {smallest}")
-            if name in RANGES and value > largest:
+            if value > largest:
                 raise InputError(f"{flag} {value}: it must be a number of at most {largest}")
 
     def _check_shared(self) -> None:
