@@ -4,27 +4,24 @@
 
 # %% auto #0
 __all__ = ['PROJECTIONS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'require_embeddable', 'tsne', 'umap',
-           'group_silhouette', 'group_silhouette_text', 'draw_points', 'middle_point', 'groups_of', 'camera_legend',
-           'plot_before_after', 'embed_together', 'plot_course', 'axis_limits', 'animate_course', 'Confusion',
+           'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'middle_point',
+           'groups_of', 'camera_legend', 'plot_before_after', 'embed_together', 'plot_course', 'Confusion',
            'count_pairs', 'measure_confusion', 'plot_confusion', 'plot_labels_on_plane']
 
 # %% ../../nbs/63_embeddings.ipynb #b0e976b6
-import tempfile
+import importlib.util
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 
-from .plots import COLOURS, GREY, MARKERS
+from .plots import COLOURS, GREY, MARKERS, import_extra
 from ..records import UNKNOWN_CAMERA, InputError
 from ..snapshots import Snapshot
 
@@ -66,12 +63,7 @@ def umap(
     Raises `InputError` for fewer than five images, for features that are not finite, or if
     umap-learn is not installed.
     """
-    try:
-        from umap import UMAP
-    except ImportError:
-        raise InputError(
-            "umap-learn is not installed, and this picture needs it: pip install 'lf2[figures]'"
-        ) from None
+    UMAP = import_extra("umap", "umap-learn").UMAP
     neighbours = min(15, len(require_embeddable(features)) - 1)
     start = "spectral" if len(features) > neighbours + 3 else "random"
     engine = UMAP(
@@ -81,6 +73,11 @@ def umap(
 
 
 PROJECTIONS: dict[str, Callable[..., np.ndarray]] = {"t-SNE": tsne, "UMAP": umap}
+
+
+def installed_projections() -> list[str]:  # names in `PROJECTIONS`
+    "List the embedding methods whose packages are installed."
+    return [name for name in PROJECTIONS if name != "UMAP" or importlib.util.find_spec("umap")]
 
 # %% ../../nbs/63_embeddings.ipynb #2ebbc718
 def group_silhouette(
@@ -179,10 +176,11 @@ def plot_before_after(
     features: dict[str, np.ndarray],  # by model; each [N, C], C may differ
     identities: np.ndarray,  # [N]
     cameras: np.ndarray,  # [N]
-    methods: Sequence[str] = tuple(PROJECTIONS),  # names in `PROJECTIONS`
+    methods: Sequence[str] | None = None,  # names in `PROJECTIONS`; None: all that are installed
     seed: int = 0,
 ) -> Figure:
     "Plot the same people as points, for each model and each method."
+    methods = installed_projections() if methods is None else methods
     figure = Figure(
         figsize=(4.3 * len(features), 4.2 * len(methods) + 0.3), dpi=100, layout="constrained"
     )
@@ -223,65 +221,15 @@ def plot_course(
     columns = min(len(snapshots), 5)
     rows = -(-len(snapshots) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 0.3), dpi=100, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    limits = axis_limits(points)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, snapshot, flat in zip(panels[: len(snapshots)], snapshots, points, strict=True):
         value = group_silhouette(snapshot.features, snapshot.identities)
         title = f"epoch {snapshot.epoch}" + ("" if value is None else f", silhouette {value:.2f}")
         draw_points(axes, flat, snapshot.identities, snapshot.cameras, title, size=14)
-        axes.set(**limits)
     for axes in panels[len(snapshots) :]:
         axes.set_axis_off()
     camera_legend(figure, snapshots[0].cameras)
     return figure
-
-
-def axis_limits(
-    points: Sequence[np.ndarray],  # each [N, 2]
-) -> dict[str, tuple[float, float]]:  # xlim and ylim
-    "Compute the part of the plane that holds all points, with a margin."
-    low, high = np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
-    margin = 0.06 * (high - low) + 1e-6
-    (left, bottom), (right, top) = low - margin, high + margin
-    return {"xlim": (left, right), "ylim": (bottom, top)}
-
-# %% ../../nbs/63_embeddings.ipynb #366b5710
-def animate_course(
-    snapshots: Sequence[Snapshot],  # of one run, at least two
-    method: str = "t-SNE",  # a name in `PROJECTIONS`
-    seed: int = 0,
-    between: int = 8,  # frames from a snapshot to the next
-    pause: int = 5,  # frames at each snapshot
-    rate: int = 8,  # frames per second
-) -> bytes:  # a GIF that repeats
-    "Animate snapshots in one plane. Raises `InputError` for a single snapshot."
-    if len(snapshots) < 2:
-        raise InputError(
-            "an animation needs at least two snapshots; for example, adapt with --snapshots 0 1 2"
-        )
-    points = embed_together(snapshots, method, seed)
-    figure = Figure(figsize=(4.2, 4.4), dpi=80, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes, first, limits = figure.subplots(), snapshots[0], axis_limits(points)
-    # of each frame: the snapshot it starts from, and how far it is on the way to the next
-    frames = [(i, 0.0) for i in range(len(snapshots)) for _ in range(pause)]
-    frames += [(i, step / between) for i in range(len(snapshots) - 1) for step in range(1, between)]
-    frames = sorted(frames)
-
-    def draw(frame: tuple[int, float]) -> None:
-        place, share = frame
-        flat, title = points[place], f"epoch {snapshots[place].epoch}"
-        if share:
-            flat = (1 - share) * flat + share * points[place + 1]
-            title += f" → {snapshots[place + 1].epoch}"
-        axes.clear()
-        draw_points(axes, flat, first.identities, first.cameras, title)
-        axes.set(**limits)
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "course.gif")
-        FuncAnimation(figure, draw, frames).save(path, PillowWriter(rate))
-        return path.read_bytes()
 
 # %% ../../nbs/63_embeddings.ipynb #77bf8107
 class Confusion(NamedTuple):
@@ -393,13 +341,11 @@ def plot_labels_on_plane(
     "Plot the same points by identity and by pseudo-label; crosses are images without a label."
     points, kept = PROJECTIONS[method](features, seed), labels >= 0
     figure = Figure(figsize=(9.6, 5.1), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     draw_points(left, points, identities, cameras, f"by identity ({method})")
     _, numbers = np.unique(labels[kept], return_inverse=True)
     draw_points(right, points[kept], numbers + 1, cameras[kept], "by pseudo label, numbered anew")
     x, y = points[~kept].T
     right.scatter(x, y, marker="x", s=22, color=GREY, linewidths=1)
-    for axes in (left, right):
-        axes.set(**axis_limits([points]))
     camera_legend(figure, cameras)
     return figure

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HEAT_COLOURS', 'CELL_SIZE', 'map_names', 'channel_mean', 'over_mean', 'heat_maps', 'mass_on_stripe', 'StripeShare',
-           'correlations', 'stripe_shares', 'shares_under', 'show_heat', 'plot_heat_maps', 'import_grad_cam',
-           'align_signs', 'eigen_maps', 'Describer', 'similarity_maps', 'plot_similarities']
+           'correlations', 'stripe_shares', 'shares_under', 'show_heat', 'plot_heat_maps', 'align_signs', 'eigen_maps',
+           'Describer', 'similarity_maps', 'plot_similarities']
 
 # %% ../../nbs/62_heat_maps.ipynb #d426892a
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor, nn
 
-from .plots import part_names
+from .plots import import_extra, part_names
 from ..images import Images, normalise
 from ..networks import LF2
 from ..parts import stripes
@@ -223,17 +223,6 @@ def plot_heat_maps(
     return figure
 
 # %% ../../nbs/62_heat_maps.ipynb #94b9fa43
-def import_grad_cam() -> Any:
-    "Import the package grad-cam. Raises `InputError` with the way to install it."
-    try:
-        import pytorch_grad_cam
-    except ImportError:
-        raise InputError(
-            "grad-cam is not installed, and these heat maps need it: pip install 'lf2[figures]'"
-        ) from None
-    return pytorch_grad_cam
-
-
 def align_signs(
     projections: np.ndarray,  # [B, h, w] of either sign
     activations: np.ndarray,  # [B, C, h, w]
@@ -253,7 +242,7 @@ def eigen_maps(
 
     Raises `InputError` if the package grad-cam is not installed.
     """
-    eigen_cam: Any = import_grad_cam().EigenCAM
+    eigen_cam: Any = import_extra("pytorch_grad_cam", "grad-cam").EigenCAM
 
     class Turned(eigen_cam):
         def get_cam_image(self, *args: Any, **options: Any) -> np.ndarray:
@@ -304,7 +293,7 @@ def similarity_maps(
 
     Raises `InputError` if the package grad-cam is not installed.
     """
-    package = import_grad_cam()
+    package = import_extra("pytorch_grad_cam", "grad-cam")
     device = next(model.parameters()).device
     describer = Describer(model).to(device).eval()
     batch, fixed = normalise(images.to(device)), model.describe(normalise(others.to(device)))

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'COLUMN_LABELS',
-           'MAX_MARKED_EPOCHS', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'BASE_PAGE', 'TEMPLATES', 'curve',
-           'columns_of', 'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel', 'make_panels',
-           'plot_panels', 'add_legends', 'save_figure', 'encode_figure', 'plot_losses', 'PickMarker', 'draw_picks',
-           'draw_direct_transfer', 'plot_scores', 'plot_labels', 'plot_runs']
+           'MAX_MARKED_EPOCHS', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'TEMPLATES', 'curve', 'columns_of',
+           'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel', 'make_panels',
+           'plot_panels', 'add_legends', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'PickMarker',
+           'draw_picks', 'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../../nbs/60_plots.ipynb #a12beca4
+import importlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,6 +203,19 @@ def save_figure(
             figure.savefig(temporary, format=kind, metadata=UNDATED_METADATA[kind])
     return files[0]
 
+# %% ../../nbs/60_plots.ipynb #a0c3155f
+def import_extra(
+    module: str,
+    package: str,  # that it is installed with
+) -> Any:
+    "Import a module of an optional package. Raises `InputError` with the way to install it."
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InputError(
+            f"{package} is not installed, and this needs it: pip install 'lf2[figures]'"
+        ) from None
+
 # %% ../../nbs/60_plots.ipynb #ce62de68
 def encode_figure(
     figure: Figure,
@@ -278,20 +292,6 @@ def draw_picks(
         )
 
 # %% ../../nbs/60_plots.ipynb #57825e57
-def draw_direct_transfer(
-    axes: Axes,  # with the curves of the scores
-    names: list[str],  # of the scores on it
-    scores: dict[str, float | None],  # before adaptation, fractions
-) -> None:
-    "Draw a dashed line for each score before adaptation, in the colour of its curve."
-    for place, name in enumerate(names):
-        score = scores.get(name)
-        if score is not None:
-            colour = style_of(name, place)["color"]
-            words = f"{COLUMN_LABELS.get(name, name)}, direct transfer"
-            axes.axhline(100 * score, color=colour, linestyle="--", label=words)
-
-
 def plot_scores(
     history: list[dict[str, Any]],  # rows as `read_history` gives them
     direct_transfer: dict[str, float | None] | None = None,  # scores before adaptation, fractions
@@ -308,7 +308,11 @@ def plot_scores(
     ]
     figure, (first, *_) = plot_panels(history, panels, "neither scores nor label quality to show")
     axes = figure.axes[0]
-    draw_direct_transfer(axes, first.columns, direct_transfer or {})
+    for place, name in enumerate(first.columns):  # a dashed line, in the colour of the curve
+        if (score := (direct_transfer or {}).get(name)) is not None:
+            words = f"{COLUMN_LABELS.get(name, name)}, direct transfer"
+            colour = style_of(name, place)["color"]
+            axes.axhline(100 * score, color=colour, linestyle="--", label=words)
     draw_picks(axes, history, first.columns[0], first.scale, picks or {})
     add_legends(figure)
     return figure
@@ -367,28 +371,6 @@ def plot_runs(
     return figure
 
 # %% ../../nbs/60_plots.ipynb #7096332e
-BASE_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{% block title %}{% endblock %}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
-       max-width: 62rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; } p { margin: .3rem 0 .6rem; max-width: 45rem; } .note { color: #555; }
-{% block style %}
-{% endblock %}
-</style>
-</head>
-<body>
-{% block body %}
-{% endblock %}
-</body>
-</html>
-"""
 TEMPLATES = jinja2.Environment(
-    autoescape=True, trim_blocks=True, lstrip_blocks=True,
-    loader=jinja2.DictLoader({"page": BASE_PAGE}),
+    loader=jinja2.PackageLoader("lf2"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )

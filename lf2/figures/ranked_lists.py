@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .plots import BLUE, GREY, VERMILLION, encode_figure
+from .plots import BLUE, GREY, VERMILLION, encode_figure, import_extra
 from ..images import read_image
 from lf2.metrics import (
     EMPTY,
@@ -351,12 +351,7 @@ def step_through(
 
     Raises `InputError` if ipywidgets is not installed.
     """
-    try:
-        import ipywidgets
-    except ImportError:
-        raise InputError(
-            "ipywidgets is not installed, and the slider needs it: pip install 'lf2[figures]'"
-        ) from None
+    ipywidgets = import_extra("ipywidgets", "ipywidgets")
     by_order = query_orders(split.precisions(before), split.precisions(after))
     order = ipywidgets.Dropdown(options=list(by_order), description="order")
     place = ipywidgets.IntSlider(0, 0, len(by_order[order.value]) - 1, description="query")
