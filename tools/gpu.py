@@ -383,6 +383,7 @@ def course() -> None:
 def run_piece(name: str) -> bool:  # whether it went well
     "Run a piece in a process of its own; whatever it started ends with it."
     OPTIONS.inside, limit = name, PIECES[name][1] or OPTIONS.seconds + 40
+    limit *= 3 if OPTIONS.tiny else 1  # a rehearsal is on a CPU, which may be busy
     rest = [word for word in sys.argv[1:] if word not in OPTIONS.pieces]
     process = subprocess.Popen(
         [sys.executable, __file__, "--inside", name, *rest], start_new_session=True
