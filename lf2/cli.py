@@ -234,7 +234,7 @@ def run_evaluate(
             f"{rerank_seconds(*split.halves(features)):.0f} s, at most {memory / 1e9:.1f} GB",
             flush=True,
         )
-    scores = split.score(features, rerank)
+    scores = split.score(features, rerank, chosen)
     print(Scores.header())
     print(scores.row(pick + (", re-ranked" if rerank else "")))
     settings = {

@@ -50,7 +50,7 @@ def describe_type(
     return names.get(hint, "None")
 
 # %% ../nbs/35_configuration.ipynb #4b1026f8
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 Preset = Literal["paper", "recipe", "laptop", "laptop-recipe", "synthetic", "synthetic-recipe"]
 
 
@@ -64,6 +64,7 @@ class RunOptions:
     seed: int = 0  # random seed
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     precision: Precision = "float32"  # that networks train in; losses and features stay float32
+    deterministic: bool = False  # on a GPU, use only kernels that give the same bytes again
     compile: bool = False  # let torch.compile make the backbone faster
     micro_batches: int = 0  # equal parts that a batch is computed in; 0: one for each process
     workers: int = 2  # threads that decode images

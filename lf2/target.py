@@ -226,7 +226,9 @@ class Target:
         if split is None:
             return plain_scores_of(None)
         features = self.extract(describe, split.images)
-        return self.processes.run_on_rank_zero(lambda: plain_scores_of(split.score(features)))
+        return self.processes.run_on_rank_zero(
+            lambda: plain_scores_of(split.score(features, device=self.device))
+        )
 
     def keep_snapshot(
         self,
