@@ -17,6 +17,7 @@ import ctypes
 import dataclasses
 import inspect
 import io
+import ipaddress
 import os
 import platform
 import re
@@ -623,23 +624,27 @@ def run_explore(
     workers: int = 2,  # threads that decode images
 ) -> None:
     "Serve a local page that shows an image's ranked lists before and after adaptation, and why."
-    from lf2.apps.explore import PageServer, open_explorer
+    from lf2.apps.explore import import_gradio, listen, make_server
+    from lf2.figures.before_after import open_explorer
 
     require_numbers(limit=(limit, 0), seed=(seed, 0), port=(port, 0), workers=(workers, 0))
-    with PageServer(None, host, port) as server:  # extraction takes longer
-        server.explorer = open_explorer(
+    import_gradio()
+    with listen(host, port) as listener:  # before the extraction, which takes longer
+        explorer = open_explorer(
             run, gallery, init, pick, limit, seed, device, workers, partial(print, flush=True),
             sys.stderr.isatty(),
         )
-        if not server.loopback:
+        address, port = listener.getsockname()[:2]
+        if not ipaddress.ip_address(address).is_loopback:
             warnings.warn(
                 f"--host {host} shows these images of people to everyone who can reach this "
                 "machine, without a password and without encryption",
                 stacklevel=1,
             )
-        print(f"{server.url} shows it; Ctrl-C ends it", flush=True)
+        place = f"[{address}]" if ":" in address else address
+        print(f"http://{place}:{port}/ shows it; Ctrl-C ends it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+            make_server(explorer, host).run([listener])
 
 # %% ../nbs/90_cli.ipynb #8f10e04d
 def keep_freed_memory() -> bool:  # whether the C library has this setting

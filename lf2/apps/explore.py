@@ -30,8 +30,7 @@ def import_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ImportError:
-        message = 'gradio is not installed, and the page needs it: pip install "lf2[explore]"'
-        raise InputError(message) from None
+        raise InputError('the page needs gradio: run pip install "lf2[explore]"') from None
 
 # %% ../../nbs/72_explore.ipynb #8260963b
 def tile(
@@ -65,10 +64,11 @@ def build_page(explorer: Explorer) -> Any:  # gradio.Blocks
                 title, colour = f"{mark} {cosine:.2f}", FRAMES[verdict].colour
                 tiles.append(tile(explorer, explorer.records[i], title, colour))
             score = "" if ranking.precision is None else f": {precision_text(ranking.precision)}"
-            galleries.append(gr.Gallery(tiles, label=f"{name.capitalize()} adaptation{score}"))
+            label = f"{name.capitalize()} adaptation{score}"
+            galleries.append(gr.Gallery(tiles, label=label, selected_index=None))
         positions = [ranking.positions for ranking in rankings.values()]
-        own = tile(explorer, query.record, Path(query.record.path).name)
-        return query, *positions, [own], *galleries, *explain(query, positions[-1])
+        own = [tile(explorer, query.record, Path(query.record.path).name)]
+        return query, *positions, own, *galleries, *explain(query, positions[-1])
 
     def explain(query: Query, positions: list[int], index: int = 0) -> tuple:
         if not positions:
@@ -111,8 +111,8 @@ def build_page(explorer: Explorer) -> Any:  # gradio.Blocks
                 with gr.Row():
                     looks = gr.Plot(label="Where the networks look", format="jpeg")
                     agreement = gr.Plot(label="Where the images agree", format="jpeg")
-        why = [title, looks, agreement]
-        everything = [query, before, after, own, *lists, *why]
+        why, positions = [title, looks, agreement], [before, after]
+        everything = [query, *positions, own, *lists, *why]
         page.load(choose, text, [choices, picks]).then(
             lambda positions, *switches: show(explorer.query(positions[0]), *switches),
             [choices, *switches], everything,
@@ -121,8 +121,8 @@ def build_page(explorer: Explorer) -> Any:  # gradio.Blocks
         picks.select(pick, [choices, *switches], everything)
         file.upload(upload, [file, *switches], everything)
         gr.on([switch.change for switch in switches], show, [query, *switches], everything)
-        for gallery, positions in zip(lists, (before, after), strict=True):
-            gallery.select(explain_selected, [query, positions], why)
+        for gallery, listed in zip(lists, positions, strict=True):
+            gallery.select(explain_selected, [query, listed], why)
     return page
 
 # %% ../../nbs/72_explore.ipynb #6605b6cf
