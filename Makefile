@@ -36,6 +36,8 @@ docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
 export: $(VENV)/.lf2-dev  ## write lf2/ from the notebooks and clean these
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
+	$(BIN)/jupyter nbconvert --to notebook --ClearOutputPreprocessor.enabled=True \
+		--output-dir lf2/templates nbs/figures/run.ipynb
 
 readme: $(VENV)/.lf2-dev  ## write README.md from nbs/index.ipynb
 	$(BIN)/python tools/readme.py

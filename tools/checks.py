@@ -101,6 +101,16 @@ def sync() -> list[str]:
             for name in names if here.get(name) != made.get(name)]
 
 
+def page_of_a_run() -> list[str]:
+    "Check that the package has the notebook of a run, which is executed for the page."
+    here, packaged = (
+        [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+        for text in ((ROOT / folder / "run.ipynb").read_text(encoding="utf-8")
+                     for folder in ("nbs/figures", "lf2/templates"))
+    )
+    return [] if here == packaged else ["lf2/templates/run.ipynb is an older copy: make export"]
+
+
 def imported(
     source: str,  # of one cell, which may hold %magics and !commands
 ) -> set[str]:
@@ -259,6 +269,7 @@ def links() -> list[str]:
 
 CHECKS = {
     "notebooks and lf2/ are in step": sync,
+    "the package has the notebook of a run": page_of_a_run,
     "notebooks import only earlier ones": order,
     "README.md is what nbs/index.ipynb builds": readme.differences,
     "lf2 needs its core requirements only": standalone,

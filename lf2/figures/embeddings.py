@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
 
 from .plots import COLOURS, GREY, MARKERS, import_extra
 from ..records import UNKNOWN_CAMERA, InputError
@@ -257,12 +258,9 @@ def count_pairs(
     labels: np.ndarray,  # [N] clusters, −1: left out
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # [P, M] counts, [P] identities, [M] clusters
     "Count how many images of each person are in each cluster."
-    people, row = np.unique(identities, return_inverse=True)
-    clusters, column = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(people), len(clusters)), int)
-    np.add.at(counts, (row, column), 1)
-    kept = clusters >= 0
-    return counts[:, kept], people, clusters[kept]
+    clusters = np.unique(labels)
+    counts = contingency_matrix(identities, labels)[:, clusters >= 0]
+    return counts, np.unique(identities), clusters[clusters >= 0]
 
 
 def measure_confusion(

@@ -6,8 +6,8 @@
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'COLUMN_LABELS',
            'MAX_MARKED_EPOCHS', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'TEMPLATES', 'curve', 'columns_of',
            'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel', 'make_panels',
-           'plot_panels', 'add_legends', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'PickMarker',
-           'draw_picks', 'plot_scores', 'plot_labels', 'plot_runs']
+           'plot_panels', 'add_legends', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'draw_picks',
+           'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../../nbs/60_plots.ipynb #a12beca4
 import importlib
@@ -110,8 +110,8 @@ def style_of(
     cycle, which = divmod(place - 1, len(COLOURS) - 1)  # −1 and 4 for the whole image
     colour = COLOURS[1 + which] if place else COLOURS[0]
     colour = GREY if name in ("silhouette", "cross_camera") else colour
-    default = "-." if cycle > 0 else "-"
-    line = {"fused_triplet": "--", "silhouette": ":", "cross_camera": "-."}.get(name, default)
+    lines = {"fused_triplet": "--", "silhouette": ":", "cross_camera": "-."}
+    line = lines.get(name, "-." if cycle > 0 else "-")
     return {"color": colour, "marker": MARKERS[place % len(MARKERS)], "linestyle": line}
 
 # %% ../../nbs/60_plots.ipynb #18143a69
@@ -249,17 +249,10 @@ def plot_losses(
     return figure
 
 # %% ../../nbs/60_plots.ipynb #07516be1
-class PickMarker(NamedTuple):
-    "Marker of a picked epoch."
-    marker: str
-    size: float  # in points
-    words: str
-
-
-PICK_MARKERS = {
-    "last": PickMarker("s", 15, "last"),
-    "oracle_best": PickMarker("o", 11, "oracle best (test labels)"),
-    "label_free": PickMarker("D", 6, "label-free pick"),
+PICK_MARKERS = {  # of a picked epoch: marker, its size in points, and words
+    "last": ("s", 15, "last"),
+    "oracle_best": ("o", 11, "oracle best (test labels)"),
+    "label_free": ("D", 6, "label-free pick"),
 }
 
 
@@ -277,16 +270,16 @@ def draw_picks(
     values = dict(zip(*(part.tolist() for part in curve(history, column)), strict=True))
     known = {row["epoch"] for row in history}
     for pick, epoch in picks.items():
-        mark = PICK_MARKERS[pick]
+        marker, size, name = PICK_MARKERS[pick]
         if epoch not in known:
             raise InputError(
                 f"{pick} is epoch {epoch}, but the history has no such epoch; "
                 "check that history and picks are from the same run"
             )
         is_scored = epoch in values
-        words = f"{mark.words}: epoch {epoch:g}" + ("" if is_scored else ", not scored")
+        words = f"{name}: epoch {epoch:g}" + ("" if is_scored else ", not scored")
         axes.plot(
-            epoch, scale * values.get(epoch, 0.0), mark.marker, markersize=mark.size, label=words,
+            epoch, scale * values.get(epoch, 0.0), marker, markersize=size, label=words,
             markerfacecolor="none", markeredgecolor="black", clip_on=False,
             transform=axes.transData if is_scored else axes.get_xaxis_transform(),
         )

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['UNJUDGED', 'FRAMES', 'GAP', 'QUERY_GAP', 'MARK_SPACE', 'TITLE_SPACE', 'MARGIN', 'LEGEND_WIDTH', 'Frame', 'marks_of',
            'ListRow', 'figure_width', 'show_image', 'draw_row', 'frame_legend', 'plot_rows', 'plot_ranked_lists',
-           'pick_queries', 'RankedLists', 'select_queries', 'rank_paths', 'precision_text', 'plot_ranked_pairs',
-           'compare_queries', 'compare_lists', 'compare_neighbours', 'query_orders', 'step_through']
+           'pick_queries', 'RankedLists', 'rank_paths', 'precision_text', 'compare_queries', 'compare_lists',
+           'compare_neighbours', 'query_orders', 'step_through']
 
 # %% ../../nbs/61_ranked_lists.ipynb #772dbf6d
 from collections.abc import Iterable, Sequence
@@ -201,18 +201,6 @@ class RankedLists(NamedTuple):
     precisions: list[float | None]  # [N] average precision; None without a true match
 
 
-def select_queries(
-    protocol: Protocol,
-    queries: Sequence[int],  # [N]
-) -> Protocol:
-    "Restrict a protocol to some of its queries."
-    chosen = np.asarray(queries, dtype=np.int64)
-    return Protocol(
-        protocol.query_identities[chosen], protocol.gallery_identities,
-        protocol.query_cameras[chosen], protocol.gallery_cameras, protocol.self_index[chosen],
-    )
-
-
 def rank_paths(
     query: np.ndarray,  # [Q, C] features
     gallery: np.ndarray,  # [G, C] features
@@ -223,8 +211,11 @@ def rank_paths(
     keep_ignored: bool = False,  # leave ignored images in, marked as such
 ) -> RankedLists:
     "Rank the gallery for some queries, and compute their average precision."
-    protocol = select_queries(protocol, queries)
-    query = np.asarray(query)[np.asarray(queries)]
+    chosen = np.asarray(queries, dtype=np.int64)
+    query, protocol = np.asarray(query)[chosen], Protocol(
+        protocol.query_identities[chosen], protocol.gallery_identities,
+        protocol.query_cameras[chosen], protocol.gallery_cameras, protocol.self_index[chosen],
+    )
     hits = match_ranks(feature_slices(query, gallery), protocol)
     ranked = rank_gallery(query, gallery, protocol, top, keep_ignored=keep_ignored)
     paths = [[gallery_paths[i] if i >= 0 else None for i in row] for row in ranked.indices]
@@ -238,50 +229,38 @@ def precision_text(
     "Format the average precision of a query for a title."
     return "no true match" if precision is None else f"AP {100 * precision:.0f} %"
 
-
-def plot_ranked_pairs(
-    query_paths: Sequence[str],  # [N]
-    before: RankedLists,  # of these queries
-    after: RankedLists,  # of the same queries
-    titles: Sequence[str] | None = None,  # [N] such as "best after adaptation"
-    names: tuple[str, str] = ("direct transfer", "LF²"),
-    height: int = 128,  # of each image, pixels
-    width: int = 64,  # of each image, pixels
-) -> Figure:
-    """Plot each query's list before and after adaptation.
-
-    Raises `InputError` if there is no query, or if an image cannot be read.
-    """
-    rows = []
-    for i, query_path in enumerate(query_paths):
-        prefix = f"{titles[i]} · " if titles else ""
-        for name, lists in zip(names, (before, after), strict=True):
-            title = f"{prefix}{name}: {precision_text(lists.precisions[i])}"
-            rows.append(ListRow(query_path, lists.gallery_paths[i], lists.verdicts[i], title))
-    return plot_rows(rows, (height, width), together=2)
-
 # %% ../../nbs/61_ranked_lists.ipynb #8e4837a8
 def compare_queries(
     split: TestSplit,  # Q queries and G gallery images
     before: np.ndarray,  # [Q + G, C] descriptors of `split.images`
     after: np.ndarray,  # [Q + G, C'] likewise
     queries: Sequence[int],  # [N] which ones
-    titles: Sequence[str] | None = None,  # [N]
+    titles: Sequence[str] | None = None,  # [N] such as "best after adaptation"
     top: int = 10,  # length of the lists
     keep_ignored: bool = False,  # also show what is not counted: same camera, and junk
-    **options: Any,  # for `plot_ranked_pairs`
+    names: tuple[str, str] = ("direct transfer", "LF²"),
+    height: int = 128,  # of each image, pixels
+    width: int = 64,  # of each image, pixels
 ) -> Figure:
-    "Plot the lists of some queries of a test split, before and after adaptation."
+    """Plot the lists of some queries of a test split, before and after adaptation.
+
+    Raises `InputError` if there is no query, or if an image cannot be read.
+    """
     paths = [record.path for record in split.records]
-    gallery_paths = paths[split.queries :]
-    lists_before, lists_after = (
+    lists = [
         rank_paths(
-            *split.halves(features), split.protocol, gallery_paths, queries, top, keep_ignored
+            *split.halves(features), split.protocol, paths[split.queries :], queries, top,
+            keep_ignored,
         )
         for features in (before, after)
-    )
-    query_paths = [paths[query] for query in queries]
-    return plot_ranked_pairs(query_paths, lists_before, lists_after, titles, **options)
+    ]
+    rows = []
+    for i, query in enumerate(queries):
+        prefix = f"{titles[i]} · " if titles else ""
+        for name, (gallery_paths, verdicts, precisions) in zip(names, lists, strict=True):
+            title = f"{prefix}{name}: {precision_text(precisions[i])}"
+            rows.append(ListRow(paths[query], gallery_paths[i], verdicts[i], title))
+    return plot_rows(rows, (height, width), together=2)
 
 
 def compare_lists(
