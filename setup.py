@@ -22,7 +22,7 @@ setup(
     keywords=settings["keywords"].split(),
     url=settings["git_url"],
     packages=find_packages(include=["lf2", "lf2.*"]),
-    package_data={"lf2": ["py.typed"]},
+    package_data={"lf2": ["py.typed", "templates/*"]},
     python_requires=">=" + settings["min_python"],
     install_requires=shlex.split(settings["requirements"]),
     extras_require=extras,
