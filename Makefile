@@ -27,8 +27,8 @@ packages:  ## build wheel and sdist, and use each in a clean environment: 6 GB f
 lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
 
-step: $(VENV)/.lf2-dev  ## run all cells of every notebook in JupyterLab, in a browser, and look
-	@$(BIN)/python tools/lab.py
+step: $(VENV)/.lf2-dev  ## run all cells of every notebook in a new kernel, slow ones too
+	@$(BIN)/python tools/notebook.py step nbs/*.ipynb nbs/*/*.ipynb
 
 docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
 	@$(BIN)/python tools/docs.py
@@ -43,7 +43,7 @@ readme: $(VENV)/.lf2-dev  ## write README.md from nbs/index.ipynb
 prepare: export readme test  ## all that a commit needs
 
 clean:  ## remove what was built; environments, runs and datasets stay
-	rm -rf _proc _docs build dist nbs/.last_checked .mypy_cache .ruff_cache
+	rm -rf _proc _docs docs/reference build dist nbs/.last_checked .mypy_cache .ruff_cache
 	find lf2 nbs tools -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:

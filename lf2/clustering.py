@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from .records import InputError
+from .registry import import_package
 from .seeds import numpy_generator, seed_of
 
 # %% ../nbs/21_clustering.ipynb #9303f4c6
@@ -26,15 +27,8 @@ class Clusters(NamedTuple):
 
 # %% ../nbs/21_clustering.ipynb #556b513c
 def import_faiss() -> ModuleType:
-    "Import faiss. Raises `InputError` with the command that installs it, if it is missing."
-    try:
-        import faiss
-    except ImportError as error:
-        raise InputError(
-            'faiss is not installed; run pip install "lf2[cpu]", '
-            'or "lf2[gpu]" for a CUDA build'
-        ) from error
-    return faiss
+    "Import faiss. Raises `InputError` if it is missing or broken, with what to do."
+    return import_package("faiss", 'run pip install "lf2[cpu]", or "lf2[gpu]" for a CUDA build')
 
 # %% ../nbs/21_clustering.ipynb #f69bfb7c
 MapFunction = Callable[..., list]  # a function with the parameters of `serial_map`

@@ -31,14 +31,14 @@ from .records import InputError
 
 # %% ../nbs/37_distributed.ipynb #db46f51a
 def choose_device(
-    name: str,  # auto, cpu, cuda, cuda:N, mps or xpu
+    name: str,  # auto, cpu, cuda or cuda:N
 ) -> torch.device:
     "Return the device of a name. Raises `InputError` if this machine does not have it."
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.partition(":")[0] not in ("cpu", "cuda", "mps", "xpu"):
+    if name.partition(":")[0] not in ("cpu", "cuda"):  # others have no float64, or are untried
         raise InputError(
-            f"--device {name}: use auto (a GPU if there is one), cpu, cuda, cuda:N, mps or xpu"
+            f"--device {name}: use auto (an NVIDIA GPU if there is one), cpu, cuda or cuda:N"
         )
     try:
         device = torch.device(name)
@@ -275,7 +275,7 @@ def local_device_name(
     Raises `InputError` for a device that only one process can use, for more processes than GPUs on
     this machine, and for processes that torchrun did not start.
     """
-    if ":" in name or name in ("mps", "xpu"):
+    if ":" in name:
         raise InputError(f"--device {name}: several processes need a device each; use cuda or cpu")
     variables = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     missing = [variable for variable in variables if variable not in os.environ]

@@ -117,9 +117,10 @@ def dry_run(
     needed = estimate(target, method)
     needs_number = LABELLERS.find(config.labeller).needs_num_clusters
     clusters = f"of {', '.join(map(str, config.clusters))}"
+    unscored = target.dataset.cannot_be_scored
     lines = [
         f"{target.dataset.name}: {target.num_images} images to adapt to; "
-        + ("will be scored" if target.split else "has no labels to score with"),
+        + (f"will not be scored: {unscored}" if unscored else "will be scored"),
         f"start: {config.init}, images {target.height}×{target.width}, {config.streams} "
         + ("clustering" if config.streams == 1 else "clusterings") + " "
         + (clusters if needs_number else f"({config.labeller} finds the number of clusters)"),

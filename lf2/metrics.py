@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .records import JUNK, UNKNOWN_CAMERA, InputError, Record
+from .records import DISTRACTOR, JUNK, UNKNOWN_CAMERA, InputError, Record
 
 # %% ../nbs/30_metrics.ipynb #689d2e72
 def average_precision(
@@ -111,7 +111,7 @@ class Protocol:
         out = same == self.self_index[query]
         if self.query_cameras[query] != UNKNOWN_CAMERA:
             out |= self.gallery_cameras[same] == self.query_cameras[query]
-        if self.query_identities[query] == JUNK:
+        if self.query_identities[query] in (JUNK, DISTRACTOR):  # distractors may be anybody
             out[:] = True
         own = self.self_index[[query]] if self.self_index[query] >= 0 else self.self_index[:0]
         return same[~out], np.concatenate([same[out], own, self.junk])

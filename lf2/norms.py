@@ -41,7 +41,10 @@ class GroupBatchNorm(nn.BatchNorm2d):
         "Normalise each group by its own statistics; in eval mode all by the running ones."
         if not self.training or self.group is None or len(x) <= self.group:
             return super().forward(x)
-        first, *others = x.split(self.group)
+        sizes = [len(part) for part in x.split(self.group)]
+        if sizes[-1] == 1:  # one image has no statistics: it joins the group before it
+            sizes[-2:] = [self.group + 1]
+        first, *others = x.split(sizes)
         outputs = [super().forward(first)]
         for other in others:  # without running statistics: DataParallel drops those of other GPUs
             outputs.append(F.batch_norm(

@@ -27,7 +27,7 @@ from .records import Dataset, InputError, camera_array, fingerprint, identity_ar
 from .run_folder import scratch_folder
 from .samplers import PKSampler, ShuffleSampler, prefetch
 from .saved_models import load_model
-from .scoring import TestSplit, evaluate, plain_scores_of
+from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
 from .seeds import seeded, torch_generator
 from .session import Session
 from .source_network import SourceNet, SourceOutputs
@@ -143,6 +143,9 @@ class SourceData:
         self.images = read_together(self.processes, self.source.train, *size, scratch)
         if self.target and self.processes.is_rank_zero:
             self.target_images = Images(self.target.train, *size, spill_dir=scratch)
+        for role, dataset in self.datasets.items():
+            if self.processes.is_rank_zero:
+                warn_unscored(dataset, f"--{role}")
         if self.source.can_be_scored:
             def read(*words: Any, **options: Any) -> Images:
                 return read_together(self.processes, *words, **options)

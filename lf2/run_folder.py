@@ -33,7 +33,7 @@ from lf2.checkpoints import (
 from .configuration import StageConfig, check_resumable, to_dict
 from .datasets import require_outside
 from .manifest import manifest
-from .records import Dataset, InputError
+from .records import Dataset, InputError, is_machine_error
 
 # %% ../nbs/41_run_folder.ipynb #ec73f129
 def write_json(
@@ -51,11 +51,14 @@ def read_json(
 ) -> Any:
     "Read JSON. Raises an `InputError` that names a missing or damaged file."
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: is its folder that of a finished run?") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        if is_machine_error(error):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read as JSON: {reason}") from None
 
 # %% ../nbs/41_run_folder.ipynb #d1e350da
 RUN_FILES = (

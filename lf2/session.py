@@ -23,11 +23,12 @@ from lf2.checkpoints import (
     newest_checkpoint,
     write_checkpoint,
 )
-from .configuration import StageConfig, to_dict
+from .configuration import StageConfig, check_resumable, to_dict
 from .distributed import processes_for, require_equal, require_equal_weights
 from .engine import Engine, compile_backbone, require_groups
 from .history import best_epoch, epoch_line, history_text, warning_signs
 from .records import Dataset, InputError
+from .registry import import_package
 from .run_folder import RunFolder, logger, read_json, write_json
 from .saved_models import save_description, save_pick
 from .seeds import random_states, seeded_globals, set_random_states
@@ -227,7 +228,8 @@ class Session:
 
     def _read_checkpoint(self) -> dict[str, Any] | None:
         "Read the newest checkpoint that can be read, or None where the run begins afresh."
-        needed = {"history", "warnings", "content", "epoch", "random", "scaler", *self.parts}
+        needed = {"config", "history", "warnings", "content", "epoch", "random", "scaler"}
+        needed |= set(self.parts)
 
         def check(state: Any) -> None:
             missing = sorted(needed - set(state if isinstance(state, dict) else ()))
@@ -243,6 +245,7 @@ class Session:
         )
         if state is None:
             return None
+        check_resumable(self.config, state["config"])  # a file copied from another run
         for flag, fingerprint in self.content.items():
             if state["content"].get(flag) != fingerprint:
                 raise InputError(
@@ -287,6 +290,7 @@ class Session:
                 require_registered(part)
         parts = {name: part.state_dict() for name, part in self.parts.items()}
         state = {
+            "config": to_dict(self.config),
             "history": self.history, "warnings": self.warnings, "content": self.content,
             "scaler": self.engine.scaler_state(), "random": random_states(),
             "epoch": self.epoch.state() if self.epoch else None,
@@ -433,10 +437,9 @@ def tensorboard_writer(
     "Return a function that writes a row as scalars, or does nothing without --tensorboard."
     if not (session.config.tensorboard and session.writes):
         return lambda row: None
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError("--tensorboard needs its package: pip install tensorboard") from None
+    import_package("tensorboard", "--tensorboard needs it: pip install tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
     writer = SummaryWriter(session.folder.path("tensorboard"))
 
     def write(row: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ from lf2.records import (
 from .run_folder import logger, read_json, scratch_folder
 from .samplers import prefetch
 from .saved_models import PICK_FILES, load_model
-from .scoring import TestSplit, evaluate, plain_scores_of
+from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
 from .seeds import torch_generator
 from .session import Session
 from .snapshots import Snapshot, pick_people, save_snapshot
@@ -196,8 +196,10 @@ class Target:
     def decode(self) -> None:
         "Decode the images now: everything that can be wrong with the input was checked before."
         _ = self.images, self.split
-        if self.cameras is None and self.processes.is_rank_zero:
-            logger.warning(NO_CAMERAS.format(self.dataset.name))
+        if self.processes.is_rank_zero:
+            warn_unscored(self.dataset, "--target")
+            if self.cameras is None:
+                logger.warning(NO_CAMERAS.format(self.dataset.name))
 
     def extract(
         self,

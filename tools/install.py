@@ -3,171 +3,86 @@ import argparse
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import venv
-import zipfile
-from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ALONG = {"LICENSE", "README.md", "settings.ini", "setup.py"}  # needed to build from an sdist
 SIZE = "--backbone tiny --weights none --height 64 --width 32"
 SHORT = "--epochs 1 --iterations 2 --identities 4 --bn-group-size 0 --workers 0"
-PRETRAIN = f"pretrain --source synthetic:courtyard {SIZE} {SHORT} --output source"
-ADAPT = f"adapt --target synthetic:arcade --init source --clusters 40 {SHORT} --output target"
-
+PRETRAIN = f"lf2 pretrain --source synthetic:courtyard {SIZE} {SHORT} --output source"
+ADAPT = f"lf2 adapt --target synthetic:arcade --init source --clusters 40 {SHORT} --output target"
+LIST = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "lf2"]
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import lf2
+from pathlib import Path
 assert lf2.__file__.startswith(sys.prefix), f"{lf2.__file__} is not the installed one"
-modules = pkgutil.walk_packages(lf2.__path__, "lf2.")
-names = [module.name for module in modules if module.name != "lf2.__main__"]
-for name in names:
-    importlib.import_module(name)
-print(len(names), "modules")
+for module in pkgutil.walk_packages(lf2.__path__, "lf2."):
+    if module.name != "lf2.__main__":
+        importlib.import_module(module.name)
+for path in Path(lf2.__file__).parent.rglob("*"):
+    if path.is_file() and "__pycache__" not in path.parts:
+        print(path.relative_to(Path(lf2.__file__).parents[1]).as_posix())
 """
 
 
-def settings() -> dict[str, str]:
-    "settings.ini, where the project's facts stand."
-    parser = ConfigParser(delimiters=["="])
-    parser.read(ROOT / "settings.ini", encoding="utf-8")
-    return dict(parser["DEFAULT"])
+class Environment:
+    "A new environment with pip and nothing else, apart from the checkout's own."
+
+    def __init__(self, folder: Path):
+        venv.create(folder / "venv", with_pip=True, symlinks=True)
+        outer = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "IN_TEST")
+        self.folder = folder
+        self.variables = {name: os.environ[name] for name in os.environ if name not in outer} | {
+            "PATH": f"{folder}/venv/bin:{os.environ['PATH']}", "LF2_CACHE": f"{folder}/cache"}
+
+    def run(self, command: str, *more: str, code: int = 0) -> str:  # what it printed
+        "Run a command that has to end with an exit code."
+        words = [*shlex.split(command), *more]
+        done = subprocess.run(words, cwd=self.folder, env=self.variables, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != code:
+            raise SystemExit(f"{shlex.join(words)} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
 
 
-def run(
-    *words: str | Path,  # a program and its arguments
-    folder: Path,  # where it runs
-    code: int = 0,  # that it has to end with
-    quiet: bool = True,  # keep its output for the return value, and for the message when it fails
-) -> str:  # what it printed
-    "Run a program outside the checkout's own environment."
-    outer = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "IN_TEST")
-    environment = {name: value for name, value in os.environ.items() if name not in outer}
-    environment |= {"LF2_CACHE": str(folder / "cache"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    output, errors = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
-    command = [str(word) for word in words]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=output, stderr=errors, text=True
-    )
-    printed = done.stdout or ""
-    if done.returncode != code:
-        raise SystemExit(f"{shlex.join(command)} ended with {done.returncode}:\n{printed[-4000:]}")
-    return printed
-
-
-def environment(
-    folder: Path,  # to be made
-) -> Path:  # of its Python
-    "A new environment with pip and nothing else."
-    venv.create(folder, with_pip=True, symlinks=os.name != "nt")
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def copy_tree(
-    target: Path,  # to be made
-) -> Path:
-    "The files that git tracks or would add, and none that happen to lie about."
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, check=True,
-    )
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target / name)
-    return target
-
-
-def build(
-    scratch: Path,
-) -> tuple[Path, Path]:  # wheel, sdist
-    "Both packages, the wheel from the sdist, as an index would be given them."
-    python = environment(scratch / "builder")
-    run(python, "-m", "pip", "install", "-qq", "build", folder=scratch)
-    tree = copy_tree(scratch / "tree")
-    run(python, "-m", "build", "--outdir", scratch / "dist", tree, folder=scratch)
-    (wheel,), (sdist,) = ((scratch / "dist").glob(kind) for kind in ("*.whl", "*.tar.gz"))
-    return wheel, sdist
-
-
-def check_contents(
-    wheel: Path,
-    sdist: Path,
-) -> None:
-    "All modules in both, what an sdist is built from in the sdist, and no notebook in the wheel."
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "lf2").rglob("*.py")}
-    modules.add("lf2/py.typed")
-    with tarfile.open(sdist) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
-    if missing := (ALONG | modules) - held:
-        raise SystemExit(f"{sdist.name} lacks {', '.join(sorted(missing))}")
-    with zipfile.ZipFile(wheel) as archive:
-        held = set(archive.namelist())
-    information = {name for name in held if ".dist-info/" in name}
-    if different := (held - information) ^ modules:
-        raise SystemExit(f"{wheel.name} differs in {', '.join(sorted(different))}")
-    if not any(name.endswith("/LICENSE") for name in information):
-        raise SystemExit(f"{wheel.name} lacks LICENSE")
-    print(f"ok   contents: {len(modules)} files of lf2 in both, LICENSE, README.md, settings.ini")
-
-
-def use(
-    package: Path,  # wheel or sdist
-    python: Path,  # of an environment that may hold the other one
-    folder: Path,  # to be made, for what is written
-) -> None:
+def use(package: Path) -> None:  # wheel or sdist
     "Install it without and with its extra `cpu`, and go once through both stages."
-    folder.mkdir()
-    pip = (python, "-m", "pip")
-    lf2 = python.with_name("lf2" + python.suffix)
-    run(*pip, "uninstall", "-qq", "-y", "lf2", "faiss-cpu", "numba", folder=folder)
-    run(*pip, "install", "-qq", package, folder=folder)
-    print(f"ok   {package.name}: {run(python, '-c', IMPORT_ALL, folder=folder).strip()} imported")
-    run(*pip, "check", folder=folder)
-    assert "usage: lf2 COMMAND" in run(lf2, "--help", folder=folder)
-    run(lf2, *PRETRAIN.split(), folder=folder)
-    said = run(lf2, *ADAPT.split(), folder=folder, code=2)
-    assert "lf2[cpu]" in said, said
-    print(f"ok   {package.name}: without faiss, lf2 adapt names the extra to install")
-    run(*pip, "install", "-qq", f"{package}[cpu]", folder=folder)
-    run(*pip, "check", folder=folder)
-    assert "arcade" in run(lf2, "inspect", "synthetic:arcade", folder=folder)
-    assert "The run lies in target" in run(lf2, *ADAPT.split(), "--overwrite", folder=folder)
-    print(f"ok   {package.name}[cpu]: inspect, pretrain, adapt; pip check finds no conflict")
+    with tempfile.TemporaryDirectory() as folder:
+        user = Environment(Path(folder))
+        user.run(f"pip install -qq {package}")
+        files = set(user.run("python -c", IMPORT_ALL).split())
+        listed = subprocess.check_output(LIST, cwd=ROOT, text=True)  # all that a wheel needs
+        if different := files ^ set(listed.split()):
+            raise SystemExit(f"{package.name} differs in {', '.join(sorted(different))}")
+        assert "usage: lf2 COMMAND" in user.run("lf2 --help")
+        user.run(PRETRAIN)
+        assert "lf2[cpu]" in user.run(ADAPT, code=2), "faiss is missing, and lf2 does not say so"
+        user.run(f"pip install -qq {package}[cpu]")
+        user.run("pip check")
+        assert "arcade" in user.run("lf2 inspect synthetic:arcade")
+        user.run(f"{ADAPT} --overwrite")
+    print(f"ok   {package.name}: {len(files)} files, pretrain, adapt; no conflict", flush=True)
 
 
-def lowest(
-    keys: tuple[str, ...],  # of settings.ini
-) -> list[str]:  # such as numpy==1.26
-    "The lower bounds of requirements, as pip's constraints."
-    words = [word for key in keys for word in settings()[key].split()]
-    found = (re.match(r"([\w.-]+)>=([\w.]+)", word) for word in words)
-    return [f"{match[1]}=={match[2]}" for match in found if match]
+def try_oldest(folder: Path, notebooks: list[str]) -> None:
+    "Test notebooks with every requirement of the package at its lower bound."
+    text = (ROOT / "settings.ini").read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:cpu_)?requirements = (.*)", text, re.M)
+    bounds = "\n".join(" ".join(lines).split()).replace(">=", "==")
+    (folder / "bounds.txt").write_text(bounds)
+    oldest = Environment(folder)
+    oldest.run(f"pip install -qq -c bounds.txt --editable {ROOT}[dev]")
+    oldest.run("pip check")
+    oldest.folder = ROOT
+    numbered = [str(path) for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))]
+    print(oldest.run("python tools/test.py", *(notebooks or numbered)))
 
 
-def try_oldest(
-    scratch: Path,
-    notebooks: list[str],  # to test; empty: all that have a number
-) -> None:
-    "Every requirement of the package at its lower bound, and the notebooks' tests with them."
-    tree, python = copy_tree(scratch / "tree"), environment(scratch / "oldest")
-    bounds = lowest(("requirements", "cpu_requirements"))
-    (scratch / "bounds.txt").write_text("\n".join(bounds))
-    pip = (python, "-m", "pip")
-    constraints = ("-c", scratch / "bounds.txt")
-    run(*pip, "install", "-qq", *constraints, "--editable", f"{tree}[dev]", folder=scratch)
-    run(*pip, "check", folder=scratch)
-    print(f"Python {sys.version.split()[0]} with {' '.join(bounds)}", flush=True)
-    chosen = notebooks or sorted(f"nbs/{path.name}" for path in (tree / "nbs").glob("[0-9]*.ipynb"))
-    run(python, "tools/test.py", *chosen, folder=tree, quiet=False)
-
-
-def main() -> int:  # exit code
+def main() -> None:
     "Build, install, use; or try the oldest."
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -175,17 +90,15 @@ def main() -> int:  # exit code
         help="test these notebooks, or all with a number, with the oldest allowed versions",
     )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         if options.oldest is not None:
-            try_oldest(scratch, options.oldest)
-            return 0
-        packages = build(scratch)
-        check_contents(*packages)
-        python = environment(scratch / "user")
-        for package, name in zip(packages, ("wheel", "sdist"), strict=True):
-            use(package, python, scratch / name)
-    return 0
+            return try_oldest(folder, options.oldest)
+        builder = Environment(folder)
+        builder.run("pip install -qq build")
+        builder.run(f"python -m build --outdir dist {ROOT}")  # the wheel from the sdist
+        for package in sorted((folder / "dist").iterdir()):
+            use(package)
 
 
 if __name__ == "__main__":

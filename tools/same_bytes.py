@@ -1,7 +1,7 @@
 """Show that two revisions of lf2 leave the same bytes: record small runs, and compare them.
 
-The flags are those of the revision that this script comes with. Record an older checkout with its
-own copy of the script.
+Record each revision with its own copy of this script, on one machine with one environment: another
+processor rounds otherwise. The command line is all that the script knows of lf2.
 """
 import argparse
 import contextlib
@@ -15,61 +15,58 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-# The command line is all that this script knows of lf2: it works on any revision, however that is
-# built inside. What a revision calls its commands and flags is said here, and nowhere else. Record
-# both revisions on one machine with one environment: another processor rounds otherwise.
-SYNTHESIZE = "synthesize"  # command that writes the synthetic domains, a folder each
-FOLDER = "folder:"  # prefix of a dataset in Market-1501's layout
-FLAG = {
-    "bn_group_size": "--bn-group-size",
-    "ema_decay": "--ema-decay",
-    "labelling": "--labelling",
-    "micro_batches": "--micro-batches",
-}
-SHARED_LABELLING, RECIPE = "shared", "recipe"  # values of --labelling and of --preset
 
 # A batch of 4 x 4 images on a tiny network is enough: what is compared is arithmetic, not accuracy.
 PEOPLE = {"bounding_box_train": 20, "query": 6, "bounding_box_test": 6}  # identities kept of each
 OTHERS = {"-1": 6, "0000": 6}  # images kept of nobody in particular, by the identity in their name
-TIMES = {"seconds"}  # columns of history.csv that no two runs share
-WEIGHTS = ("model", "label_free", "oracle_best", "source_best")
 ITERATIONS = 4  # an epoch; a signal has to hit one in its midst
 TRIES = 5  # of hitting it
-
-Flags = dict[str, str]  # value by flag
-Digests = dict[str, dict[str, str]]  # SHA-256 by run and file
-SHARED: Flags = {
-    "--iterations": str(ITERATIONS), "--workers": "0", "--device": "cpu", "--seed": "3",
-    FLAG["bn_group_size"]: "0",
-}
-SOURCE: Flags = SHARED | {
-    "--backbone": "tiny", "--weights": "none", "--height": "64", "--width": "32", "--epochs": "3",
-    "--evaluate-every": "2", "--identities": "4",
-}
-TARGET: Flags = SHARED | {
-    "--clusters": "16", "--epochs": "3", "--identities": "4", FLAG["ema_decay"]: "0.9",
-}
-GROUPS: Flags = {FLAG["bn_group_size"]: "4", FLAG["micro_batches"]: "4"}
-CONFIGURATIONS: dict[str, Flags] = {  # of adaptation: what differs from TARGET
-    "released": {},
-    "fusion-trained": {"--fusion": "trained", "--clusters": "16 12 12"},
-    "global": {"--cluster-on": "global"},
-    "local": {"--cluster-on": "local"},
-    "shared-labels": {FLAG["labelling"]: SHARED_LABELLING, "--centre-cameras": ""},
-    "recipe": {"--preset": RECIPE, "--identities": "2"},
-    "minibatch": {"--labeller": "minibatch"},
-    "groups": GROUPS,
-    "every-second": {"--evaluate-every": "2"},
-}
+LIMIT = 900  # seconds for a command
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
+SHARED = (f"--iterations {ITERATIONS} --workers 0 --device cpu --seed 3 --bn-group-size 0 "
+          "--epochs 3 --identities 4")
+SOURCE = (f"{SHARED} --backbone tiny --weights none --height 64 --width 32 --evaluate-every 2 "
+          "--source folder:courtyard")
+BOTH = f"{SOURCE} --target folder:arcade"
+TARGET = f"{SHARED} --clusters 16 --ema-decay 0.9 --target folder:arcade --init pretrain"
+GROUPS = "--bn-group-size 4 --micro-batches 4"
+TRAINED, RECIPE = "--fusion trained --clusters 16 12 12", "--preset recipe --identities 2"
+FIRST = "pretrain"  # the others start from it
+RUNS = {  # flags of each; the first word is the command, the last ones say how it is run
+    "pretrain": SOURCE,
+    "pretrain with target": BOTH,
+    "pretrain stopped": BOTH,
+    "pretrain by two": f"{BOTH} {GROUPS}",
+    "adapt released": TARGET,
+    "adapt fusion-trained": f"{TARGET} {TRAINED}",
+    "adapt global": f"{TARGET} --cluster-on global",
+    "adapt local": f"{TARGET} --cluster-on local",
+    "adapt shared-labels": f"{TARGET} --labelling shared --centre-cameras",
+    "adapt recipe": f"{TARGET} {RECIPE}",
+    "adapt minibatch": f"{TARGET} --labeller minibatch",
+    "adapt groups": f"{TARGET} {GROUPS}",
+    "adapt every-second": f"{TARGET} --evaluate-every 2",
+    "adapt fusion-trained stopped": f"{TARGET} {TRAINED}",
+    "adapt recipe stopped": f"{TARGET} {RECIPE}",
+    "adapt groups by two": f"{TARGET} {GROUPS}",
+    "adapt fusion-trained by two": f"{TARGET} {TRAINED} {GROUPS}",
+}
+TWINS = {  # runs that have to leave the same bytes as another
+    "pretrain stopped": "pretrain with target",
+    "adapt fusion-trained stopped": "adapt fusion-trained",
+    "adapt recipe stopped": "adapt recipe",
+    "adapt groups by two": "adapt groups",
+}
+Digests = dict[str, dict[str, str]]  # SHA-256 by run and file
 
-def words(flags: Flags) -> list[str]:
-    "Flags as the command line takes them."
-    return [word for flag, value in flags.items() for word in (flag, *value.split())]
+
+def words(flags: str) -> list[str]:
+    "Split flags into words; of a flag that is given twice, the last values count."
+    values = dict(re.findall(r"(--\S+)((?: (?!--)\S+)*)", flags))
+    return [word for flag, text in values.items() for word in (flag, *text.split())]
 
 
 def digest(content: bytes) -> str:
@@ -79,205 +76,141 @@ def digest(content: bytes) -> str:
 
 def digests_of(folder: Path) -> dict[str, str]:  # by name
     "Digest what a run leaves, times apart. Raises `FileNotFoundError` where results are missing."
-    names = [*(f"{name}.safetensors" for name in WEIGHTS), "model.json"]
-    found = {n: digest(folder.joinpath(n).read_bytes()) for n in names if (folder / n).exists()}
+    paths = [*folder.glob("*.safetensors"), *folder.glob("model.json"), folder / "results.json"]
+    found = {path.name: digest(path.read_bytes()) for path in paths}
     with open(folder / "history.csv", newline="", encoding="utf-8") as file:
-        rows = [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(file)]
-    found["history.csv"] = digest(json.dumps(rows).encode())
-    found["results.json"] = digest((folder / "results.json").read_bytes())
-    return found
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return found | {"history.csv": digest(json.dumps(rows).encode())}
 
 
-class Recorder:
-    "Runs commands of one checkout into one folder, and collects their digests."
+def start(name: str, arguments: list[str]) -> subprocess.Popen:
+    "Start a command of lf2 in the current folder, with its words in NAME.log."
+    launcher = TWO_PROCESSES if name.endswith("by two") else []
+    call = [sys.executable, *launcher, "-m", "lf2", *arguments]
+    settings = {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "OMP_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1", "LF2_CACHE": "cache", "PYTHONWARNINGS": "ignore"}
+    with open(f"{name}.log", "a") as log:
+        return subprocess.Popen(call, env=os.environ | settings, stdout=log, stderr=log,
+                                start_new_session=True)
 
-    def __init__(self, folder: Path, checkout: Path, jobs: int):
-        self.folder, self.checkout = folder.resolve(), checkout.resolve()
-        self.pool = ThreadPoolExecutor(jobs)
-        self.digests: Digests = {}
-        self.environment = os.environ | {
-            "PYTHONPATH": str(self.checkout), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-            "LF2_CACHE": str(self.folder / "cache"), "PYTHONWARNINGS": "ignore",
-        }
 
-    def start(self, name: str, arguments: list[str], launcher: list[str]) -> subprocess.Popen:
-        "Start a command whose words are kept in NAME.log."
-        call = [sys.executable, *launcher, "-m", "lf2", *arguments]
-        with open(self.folder / f"{name}.log", "a") as log:
-            print(" ".join(call[1:]), file=log, flush=True)
-            return subprocess.Popen(
-                call, env=self.environment, stdout=log, stderr=log, cwd=self.folder,
-                start_new_session=True,
-            )
+def end(name: str, process: subprocess.Popen) -> None:
+    "Wait for a command. Raises `SystemExit` where it fails or takes too long."
+    try:
+        code = process.wait(LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise SystemExit(f"{name}: it takes over {LIMIT} s") from None
+    if code:
+        raise SystemExit(f"{name}: exit code {code}\n{Path(f'{name}.log').read_text()[-3000:]}")
 
-    def end(self, name: str, process: subprocess.Popen, code: int = 0) -> None:
-        "Wait for a command. Raises `SystemExit` where it ends otherwise than expected."
-        try:
-            ended = process.wait(timeout=900)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise SystemExit(f"{name}: it takes over a quarter of an hour") from None
-        if ended != code:
-            log = self.folder / f"{name}.log"
-            raise SystemExit(f"{name}: exit code {ended}, not {code}\n{log.read_text()[-3000:]}")
 
-    def run(self, name: str, command: str, flags: Flags, launcher: list[str] | None = None) -> None:
-        "Run one stage to its end."
-        arguments = [command, *words(flags), "--output", name]
-        self.end(name, self.start(name, arguments, launcher or []))
-        self.digests[name] = digests_of(self.folder / name)
+def run(name: str) -> dict[str, str]:  # its digests
+    "Run a stage to its end, or stop it first, and resume it."
+    arguments = [name.split()[0], *words(RUNS[name]), "--output", name]
+    if name.endswith("stopped"):
+        arguments += ["--checkpoint-minutes", "0"]  # a checkpoint after each iteration
+        stop(name, arguments)
+        arguments.append("--resume")
+    end(name, start(name, arguments))
+    return digests_of(Path(name))
 
-    def run_stopped(self, name: str, command: str, flags: Flags) -> None:
-        "Stop a stage by SIGTERM in the midst of its second epoch, and resume it."
-        often = flags | {"--checkpoint-minutes": "0"}  # a checkpoint after each iteration
-        arguments = [command, *words(often), "--output", name]
-        for _ in range(TRIES):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            process = self.start(name, arguments, [])
-            self.wait_for_iteration(name, process)
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            process.wait()
-            said = self.folder.joinpath(f"{name}.log").read_text()
-            after = re.findall(r"epoch (\d+), iteration (\d+)", said)
-            if process.returncode == 143 and after and 0 < int(after[-1][1]) < ITERATIONS:
-                break
-        else:
-            raise SystemExit(f"{name}: no signal hit an epoch in its midst; see {name}.log")
-        print(f"  {name}: stopped after epoch {after[-1][0]}, iteration {after[-1][1]}", flush=True)
-        self.end(name, self.start(name, [*arguments, "--resume"], []))
-        self.digests[name] = digests_of(self.folder / name)
 
-    def wait_for_iteration(self, name: str, process: subprocess.Popen) -> None:
-        "Return once the first epoch is in the history, and an iteration more is in the checkpoint."
-        history, epoch_end = self.folder / name / "history.csv", None
-        checkpoint = self.folder / name / "checkpoint.pt"
-        while process.poll() is None:
-            with contextlib.suppress(FileNotFoundError):  # both files are replaced now and then
-                written = checkpoint.stat().st_mtime_ns
-                if epoch_end is None and len(history.read_text().splitlines()) > 1:
-                    epoch_end = written
-                elif epoch_end is not None and written > epoch_end:
-                    return
-            time.sleep(0.002)
+def stop(name: str, arguments: list[str]) -> None:
+    "Stop a stage by SIGTERM in the midst of its second epoch."
+    for _ in range(TRIES):
+        shutil.rmtree(name, ignore_errors=True)
+        process = start(name, arguments)
+        wait_for_iteration(Path(name), process)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        code = process.wait()
+        after = re.findall(r"epoch (\d+), iteration (\d+)", Path(f"{name}.log").read_text())
+        if code == 143 and after and 0 < int(after[-1][1]) < ITERATIONS:
+            print(f"  {name}: stopped after epoch {after[-1][0]}, iteration {after[-1][1]}")
+            return
+    raise SystemExit(f"{name}: no signal hit an epoch in its midst; see {name}.log")
 
-    def synthesize(self) -> None:
-        "Write the synthetic domains, digest them, and keep a few people of each."
-        whole = self.folder / "whole"
-        if not whole.exists():
-            shutil.rmtree(self.folder / "writing", ignore_errors=True)
-            process = self.start("synthesize", [SYNTHESIZE, "--output", "writing"], [])
-            self.end("synthesize", process)
-            os.rename(self.folder / "writing", whole)
-        for domain in sorted(path for path in whole.iterdir() if path.is_dir()):
-            files = sorted(path for path in domain.rglob("*") if path.is_file())
-            listing = "".join(f"{p.relative_to(domain)} {digest(p.read_bytes())}\n" for p in files)
-            self.digests[f"synthetic {domain.name}"] = {"files": digest(listing.encode())}
-            for split, people in PEOPLE.items():
-                self.keep_some(domain / split, self.folder / domain.name / split, people)
 
-    def keep_some(self, split: Path, to: Path, people: int) -> None:
-        "Copy the images of the first people of a split, and a few of nobody in particular."
-        shutil.rmtree(to, ignore_errors=True)
-        to.mkdir(parents=True)
-        images: dict[str, list[Path]] = {}  # by identity
-        for path in sorted(split.iterdir()):
-            images.setdefault(path.name.partition("_")[0], []).append(path)
-        known = [identity for identity in images if identity not in OTHERS][:people]
-        chosen = [path for identity in known for path in images[identity]]
-        chosen += [p for identity, n in OTHERS.items() for p in images.get(identity, [])[:n]]
-        for path in chosen:
+def wait_for_iteration(folder: Path, process: subprocess.Popen) -> None:
+    "Return once the first epoch is in the history, and an iteration more is in the checkpoint."
+    epoch_end = None
+    while process.poll() is None:
+        with contextlib.suppress(FileNotFoundError):  # both files are replaced now and then
+            written = (folder / "checkpoint.pt").stat().st_mtime_ns
+            if epoch_end is None and len((folder / "history.csv").read_text().splitlines()) > 1:
+                epoch_end = written
+            elif epoch_end is not None and written > epoch_end:
+                return
+        time.sleep(0.002)
+
+
+def synthesize() -> Digests:
+    "Write the synthetic domains, digest them, and keep a few people of each."
+    end("synthesize", start("synthesize", ["synthesize", "--output", "whole"]))
+    digests = {}
+    for domain in sorted(path for path in Path("whole").iterdir() if path.is_dir()):
+        files = sorted(path for path in domain.rglob("*") if path.is_file())
+        listing = "".join(f"{p.relative_to(domain)} {digest(p.read_bytes())}\n" for p in files)
+        digests[f"synthetic {domain.name}"] = {"files": digest(listing.encode())}
+        for split, people in PEOPLE.items():
+            keep_some(domain / split, Path(domain.name, split), people)
+    return digests
+
+
+def keep_some(split: Path, to: Path, people: int) -> None:
+    "Copy the images of the first people of a split, and a few of nobody in particular."
+    to.mkdir(parents=True)
+    images: dict[str, list[Path]] = {}  # by identity
+    for path in sorted(split.iterdir()):
+        images.setdefault(path.name.partition("_")[0], []).append(path)
+    known = [identity for identity in images if identity not in OTHERS][:people]
+    for identity in (*known, *OTHERS):
+        for path in images.get(identity, [])[:OTHERS.get(identity)]:
             shutil.copyfile(path, to / path.name)
 
-    def record(self) -> Digests:
-        "Run everything."
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.synthesize()
-        source = SOURCE | {"--source": f"{FOLDER}courtyard"}
-        both = source | {"--target": f"{FOLDER}arcade"}
-        target = TARGET | {"--target": f"{FOLDER}arcade", "--init": "pretrain"}
-        self.clear()
-        self.run("pretrain", "pretrain", source)
-        jobs: list[Future] = [
-            self.pool.submit(self.run, f"adapt {name}", "adapt", target | flags)
-            for name, flags in CONFIGURATIONS.items()
-        ]
-        jobs.append(self.pool.submit(self.run, "pretrain with target", "pretrain", both))
-        jobs.append(self.pool.submit(self.run_stopped, "pretrain stopped", "pretrain", both))
-        by_two = ("pretrain by two", "pretrain", both | GROUPS, TWO_PROCESSES)
-        jobs.append(self.pool.submit(self.run, *by_two))
-        for name in ("fusion-trained", "recipe"):
-            flags = target | CONFIGURATIONS[name]
-            jobs.append(self.pool.submit(self.run_stopped, f"adapt {name} stopped", "adapt", flags))
-        for name, more in (("groups", {}), ("fusion-trained", GROUPS)):
-            flags = target | CONFIGURATIONS[name] | more
-            job = self.pool.submit(self.run, f"adapt {name} by two", "adapt", flags, TWO_PROCESSES)
-            jobs.append(job)
-        for job in jobs:
-            job.result()
-        return dict(sorted(self.digests.items()))
 
-    def clear(self) -> None:
-        "Remove what an earlier recording left here."
-        for name in ("pretrain", "adapt"):
-            for path in self.folder.glob(f"{name}*"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-TWINS = {  # runs that have to leave the same bytes as another
-    "pretrain stopped": "pretrain with target",
-    "adapt fusion-trained stopped": "adapt fusion-trained",
-    "adapt recipe stopped": "adapt recipe",
-    "adapt groups by two": "adapt groups",
-}
+def record(jobs: int) -> Digests:
+    "Run everything in the current folder, some commands at a time."
+    digests = synthesize() | {FIRST: run(FIRST)}
+    others = [name for name in RUNS if name != FIRST]
+    with ThreadPoolExecutor(jobs) as pool:
+        digests |= zip(others, pool.map(run, others), strict=True)
+    return dict(sorted(digests.items()))
 
 
 def differences(ours: Digests, theirs: Digests) -> list[str]:
     "Say in which runs and files two records differ."
-    alone = sorted(ours.keys() ^ theirs.keys())
-    lines = [f"{name}: only in one of the two records" for name in alone]
-    for name in sorted(ours.keys() & theirs.keys()):
-        files = ours[name].keys() | theirs[name].keys()
-        other = sorted(f for f in files if ours[name].get(f) != theirs[name].get(f))
-        lines += [f"{name}: {', '.join(other)}"] if other else []
+    lines = []
+    for name in sorted(ours.keys() | theirs.keys()):
+        one, other = ours.get(name, {}), theirs.get(name, {})
+        files = sorted(f for f in one.keys() | other.keys() if one.get(f) != other.get(f))
+        lines += [f"{name}: {', '.join(files)}"] * bool(files)
     return lines
-
-
-def read(folder: Path) -> Digests:
-    "Read the digests that `record` left in a folder."
-    record: Digests = json.loads((folder / "digests.json").read_text(encoding="utf-8"))
-    return record
 
 
 def main() -> int:  # exit code: 0 the same, 1 not
     "Command line."
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    record = commands.add_parser("record", help="run everything small into FOLDER")
-    record.add_argument("folder", type=Path, help="takes the runs, and digests.json")
-    record.add_argument(
-        "--checkout", type=Path, default=Path(__file__).parents[1], help="repository whose lf2 runs"
-    )
-    record.add_argument("--jobs", type=int, default=2, help="commands at a time")
-    compare = commands.add_parser("compare", help="say what differs between two records")
-    compare.add_argument("folder", type=Path)
-    compare.add_argument("other", type=Path)
+    recorder = commands.add_parser("record", help="run everything small into FOLDER")
+    recorder.add_argument("folder", type=Path, help="new; takes the runs, and digests.json")
+    recorder.add_argument("--jobs", type=int, default=2, help="commands at a time")
+    comparer = commands.add_parser("compare", help="say what differs between two records")
+    comparer.add_argument("folders", type=Path, nargs=2)
     options = parser.parse_args()
     if options.command == "compare":
-        ours, theirs = read(options.folder), read(options.other)
+        texts = [(folder / "digests.json").read_text() for folder in options.folders]
+        ours, theirs = map(json.loads, texts)
         lines = differences(ours, theirs)
         print("\n".join(lines) or f"all the same: {sum(map(len, ours.values()))} digests")
         return 1 if lines else 0
-    began = time.monotonic()
-    found = Recorder(options.folder, options.checkout, options.jobs).record()
-    text = json.dumps(found, indent=1) + "\n"
-    (options.folder / "digests.json").write_text(text, encoding="utf-8")
-    print(f"{len(found)} entries in {time.monotonic() - began:.0f} s")
-    lines = [
-        f"{name} and {twin}: {', '.join(files)}"
-        for name, twin in TWINS.items()
-        if (files := [f for f in found[name] if found[name][f] != found[twin].get(f)])
-    ]
+    options.folder.mkdir(parents=True)
+    os.chdir(options.folder)
+    found = record(options.jobs)
+    Path("digests.json").write_text(json.dumps(found, indent=1) + "\n")
+    pairs = [({name: found[name]}, {name: found[twin]}) for name, twin in TWINS.items()]
+    lines = [line for pair in pairs for line in differences(*pair)]
     print("\n".join(lines) or "stopped runs, and those by two processes, are as the whole ones")
     return 1 if lines else 0
 
