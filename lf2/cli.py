@@ -20,6 +20,7 @@ import os
 import platform
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -185,6 +186,10 @@ def require_writable(
         raise InputError(
             f"{flag} {path} already exists and was not written by this command; choose another file"
         )
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror}; choose another folder") from None
 
 
 def run_evaluate(
@@ -261,15 +266,10 @@ def run_extract(
     if output.endswith(".npz"):
         write_npz(Path(output), extractor, dataset, precision, workers, memory, progress)
         return
-    try:
-        extraction = extract_to(
-            output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
-            progress=progress,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "stopped; the same command continues after the last complete part"
-        ) from None
+    extraction = extract_to(
+        output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
+        progress=progress,
+    )
     count, channels = extraction.features.shape
     print(
         f"{count:,} descriptors of {channels} numbers are in {output}: features.npy and "
@@ -289,7 +289,7 @@ def write_npz(
     "Write the descriptors of all images of a dataset, with their paths, into one NumPy file."
     import numpy as np
 
-    from lf2.checkpoints import atomic_write
+    from lf2.checkpoints import SignalGuard, atomic_write
     from lf2.features import extract
     from lf2.images import Images
 
@@ -298,10 +298,11 @@ def write_npz(
     images = Images(
         records, extractor.height, extractor.width, workers=workers, max_bytes=0
     )
-    features = extract(
-        extractor.network.describe, images, device=extractor.device, precision=precision,
-        max_bytes=int(min(memory, 2.0**30) * 2**30), spill_dir=path.parent, progress=progress,
-    )
+    with SignalGuard():
+        features = extract(
+            extractor.network.describe, images, device=extractor.device, precision=precision,
+            max_bytes=int(min(memory, 2.0**30) * 2**30), spill_dir=path.parent, progress=progress,
+        )
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, features=features, paths=np.array(images.paths))
     print(f"{len(features)} descriptors of {features.shape[1]} numbers written to {path}")
@@ -696,7 +697,10 @@ def resume_hint(
     "Say how to continue a command that was stopped, or nothing if it cannot be continued."
     if command in ("pretrain", "adapt"):
         return "; to continue from the last checkpoint, repeat the command with --resume"
-    return "; to continue, repeat the command" if command in ("demo", "ablate") else ""
+    if command == "extract":
+        return "; to continue after the last complete part, repeat the command without --overwrite"
+    resumable = ("demo", "ablate", "index", "export")
+    return "; to continue, repeat the command" if command in resumable else ""
 
 
 def explain(
