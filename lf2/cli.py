@@ -271,15 +271,10 @@ def run_extract(
     if output.lower().endswith(".npz"):
         write_npz(Path(output), extractor, dataset, precision, workers, memory, progress)
         return
-    try:
-        extraction = extract_to(
-            output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
-            progress=progress,
-        )
-    except KeyboardInterrupt as error:
-        reason = str(error) or "stopped"
-        error.args = (f"{reason}; the same command continues after the last complete part",)
-        raise
+    extraction = extract_to(
+        output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
+        progress=progress,
+    )
     count, channels = extraction.features.shape
     print(
         f"{count:,} descriptors of {channels} numbers are in {output}: features.npy and "
@@ -709,7 +704,10 @@ def resume_hint(
     "Say how to continue a command that was stopped, or nothing if it cannot be continued."
     if command in ("pretrain", "adapt"):
         return "; to continue from the last checkpoint, repeat the command with --resume"
-    return "; to continue, repeat the command" if command in ("demo", "ablate") else ""
+    if command == "extract":
+        return "; to continue after the last complete part, repeat the command without --overwrite"
+    resumable = ("demo", "ablate", "index", "export")
+    return "; to continue, repeat the command" if command in resumable else ""
 
 
 def explain(
