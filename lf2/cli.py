@@ -194,7 +194,7 @@ def require_writable(
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise InputError(f"{flag} {path}: {error.strerror}: choose a folder to write to") from None
+        raise InputError(f"{flag} {path}: {error.strerror}; choose another folder") from None
 
 
 def run_evaluate(
