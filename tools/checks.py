@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT_LIMIT = 300_000  # bytes of stored outputs in one notebook
 FILE_LIMIT = 800_000  # bytes of one committed file
 UNNUMBERED = ("figures", "quickstart")  # folders of notebooks that export nothing
-SUBPACKAGES = ("apps", "experiments", "figures", "synthetic")  # of lf2, beside the core
+SUBPACKAGES = ("apps", "experiments", "figures", "peers", "synthetic")  # of lf2, beside the core
 NOT_IN_CORE = ("matplotlib", "jinja2")  # slow to import, and only figures and pages need them
 MARKER = "lf2/py.typed"
 
