@@ -97,7 +97,7 @@ def estimate(
     described = method.eval().features(views)
     labels, features = made_up_labels(method, target, [x.shape[1] for x in described])
     method.begin(labels, features)
-    batches = next(iter(target.loader(method.streams(labels, 1), epoch=1)))
+    batches = next(target.loader(method.streams(labels, 1), epoch=1)())
     optimizer = method.train().optimizer()
     step = seconds_of(lambda: train_step(method, batches, optimizer, engine), target.device)
     method.eval()
