@@ -126,6 +126,13 @@ RANGES: dict[str, tuple[float, float]] = {  # field → smallest and largest val
 class StageConfig(Schedule, RunOptions):
     "What pre-training and adaptation have in common."
 
+    def _require(self, **at_least: float) -> None:
+        "Raise an `InputError` for a number below its minimum, infinite or NaN."
+        for name, smallest in at_least.items():
+            value, flag = getattr(self, name), f"--{name.replace('_', '-')}"
+            if not smallest <= value < math.inf:  # False for a NaN, too
+                raise InputError(f"{flag} {value}: it must be a number of at least {smallest}")
+
     def _check_types(self) -> None:
         "Raise an `InputError` for a value of another type than its field, or out of its range."
         for name, hint in get_type_hints(type(self)).items():
@@ -135,8 +142,7 @@ class StageConfig(Schedule, RunOptions):
             smallest, largest = RANGES.get(name, (-math.inf, math.inf))
             if name not in RANGES or value is None:
                 continue
-            if not smallest <= value < math.inf:  # False for a NaN, too
-                raise InputError(f"{flag} {value}: it must be a number of at least {smallest}")
+            self._require(**{name: smallest})
             if value > largest:
                 raise InputError(f"{flag} {value}: it must be a number of at most {largest}")
 
