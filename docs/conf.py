@@ -1,28 +1,38 @@
 "Sphinx's configuration of the site that tools/docs.py builds."
 import ast
+import contextlib
 import inspect
 import io
+import os
 import re
+import sys
 import textwrap
 import tokenize
-from collections.abc import Iterator
-from configparser import ConfigParser
 from pathlib import Path
+from urllib.parse import unquote
 
+import nbformat
 from docutils.nodes import SkipNode
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
-settings = ConfigParser(delimiters=["="])
-settings.read(Path(__file__).parent.parent / "settings.ini", encoding="utf-8")
-facts = settings["DEFAULT"]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+import checks
+import readme
+
+facts = checks.settings()
 project, author, version = facts["title"], facts["author"], facts["version"]
 copyright = facts["copyright"]
 
+root_doc = "README"
+include_patterns = [
+    "*.md", "data/*.md", "data/results/gpu/*.md", "docs/guides/*.md", "docs/reference/*.md",
+    "nbs/[0-9]*.ipynb", "nbs/quickstart/*.ipynb", "nbs/figures/*.ipynb",
+]
+exclude_patterns = [".*", "_*", "data/reid", "data/weights", "runs", "shared"]
 highlight_language = "none"  # of text that names no language
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
-exclude_patterns = []
 nb_execution_mode = "off"  # what is stored is shown
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
@@ -48,33 +58,83 @@ html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_math_renderer = "mathml"  # by the browser itself: the site needs no network
 
 
+# --- pages ----------------------------------------------------------------------------------------
+
+MODULE = """# lf2.{module}
+
+Explained and tested in [its notebook](/{notebook}).
+
+```{{eval-rst}}
+.. automodule:: lf2.{module}
+   :members:
+   :undoc-members:
+```
+"""
+
+
+def write_reference(app) -> None:
+    "Write a page for each module, which autodoc fills in, and one with the help of each command."
+    from lf2 import cli
+
+    os.environ["COLUMNS"] = "88"
+    page = ["# Commands", "", "```text", cli.usage(), "```", ""]
+    for command in cli.COMMANDS:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+            cli.main([command, "--help"])
+        plain = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).strip("\n")
+        page += [f"## lf2 {command}", "", "```text", plain, "```", ""]
+    folder = checks.ROOT / "docs/reference"
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / "commands.md").write_text("\n".join(page), encoding="utf-8")
+    for notebook in checks.notebooks():
+        for module in checks.exported(notebook):
+            if module != "__main__":  # importing that one would run the command
+                name = notebook.relative_to(checks.ROOT).as_posix()
+                text = MODULE.format(module=module, notebook=name)
+                (folder / f"{notebook.stem}.md").write_text(text, encoding="utf-8")
+
+
+def edit_links(text: str) -> str:  # Markdown
+    "Lead links to what has another name here: the index, the notebooks, a notebook's anchors."
+
+    def anchor(found: re.Match) -> str:  # JupyterLab keeps capitals and signs, Sphinx does not
+        return found[1] + re.sub(r"[^\w-]", "", unquote(found[2]).lower())
+
+    parts = readme.CODE.split(text)
+    for i in range(0, len(parts), 2):  # every other part is code
+        part = re.sub(r"\]\([^)\s]*index\.ipynb", "](/README.md", parts[i])
+        part = part.replace("](nbs)", "](#the-notebooks)")
+        parts[i] = re.sub(r"(\]\([^)\s:]*#)([^)\s]+)", anchor, part)
+    return "".join(parts)
+
+
+def edit_source(app, name: str, source: list[str]) -> None:
+    "Hide from a notebook what steers nbdev, and give the first page the table of contents."
+    path = Path(app.env.doc2path(name))
+    if path.suffix == ".ipynb":
+        notebook = readme.shown(path)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = edit_links(cell.source)
+        source[0] = nbformat.writes(notebook)
+    elif "reference" not in path.parts:
+        source[0] = edit_links(source[0])
+    if name == root_doc:
+        source[0] += (Path(__file__).parent / "contents.md").read_text(encoding="utf-8")
+
+
 # --- comments beside parameters and fields --------------------------------------------------------
 
 
 def comments_of(
     source: str,
 ) -> dict[int, str]:  # line, from 1 -> the comment on it
-    "Every comment, without its sign."
+    "Read every comment, without its sign."
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {x.start[0]: x.string.lstrip("# ") for x in tokens if x.type == tokenize.COMMENT}
-
-
-def parameters(
-    node: ast.AST,  # of a function or a class
-) -> Iterator[tuple[str, ast.AST]]:  # name, and what stands on its line
-    "What may have a comment: a function's parameters, or a class's fields."
-    if isinstance(node, ast.ClassDef):
-        for part in node.body:
-            if isinstance(part, ast.AnnAssign):
-                yield part.target.id, part
-            if isinstance(part, ast.FunctionDef) and part.name == "__init__":
-                yield from parameters(part)
-    else:
-        found = node.args
-        for argument in (*found.posonlyargs, *found.args, *found.kwonlyargs):
-            yield argument.arg, argument
-        if found.vararg:
-            yield "*" + found.vararg.arg, found.vararg
 
 
 def documents(
@@ -85,19 +145,24 @@ def documents(
         source = textwrap.dedent(inspect.getsource(function_or_class))
     except (OSError, TypeError):  # made while the program runs, or not in Python
         return {}
-    node, comments = ast.parse(source).body[0], comments_of(source)
-    if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):  # such as a lambda
-        return {}
-    returned = getattr(node, "returns", None)  # the last thing on its line, so it has the comment
-    returned = comments.pop(returned.end_lineno, "") if returned else ""
-    found = {name: comments.get(part.lineno, "") for name, part in parameters(node)}
-    return {name: comment for name, comment in [*found.items(), ("return", returned)] if comment}
+    node, comments, lines = ast.parse(source).body[0], comments_of(source), {}
+    functions = [node]
+    if isinstance(node, ast.ClassDef):
+        lines = {x.target.id: x.lineno for x in node.body if isinstance(x, ast.AnnAssign)}
+        functions = [x for x in node.body if getattr(x, "name", "") == "__init__"]
+    for function in functions:
+        if isinstance(function, ast.FunctionDef):  # not a lambda
+            if function.returns:  # the last thing on its line, so it has the comment
+                lines["return"] = function.returns.end_lineno
+            found = [x for x in ast.walk(function.args) if isinstance(x, ast.arg)]
+            lines = {x.arg: x.lineno for x in found if x.lineno != lines.get("return")} | lines
+    return {name: comments[line] for name, line in lines.items() if comments.get(line)}
 
 
 def constants(
     module,
 ) -> dict[str, str]:  # name -> the comment beside it, "" where there is none
-    "What a module names and exports beside functions and classes."
+    "Find what a module exports beside functions and classes."
     source = inspect.getsource(module)
     comments, found = comments_of(source), {}
     for node in ast.parse(source).body:
@@ -127,9 +192,8 @@ def add_comments(app, what, name, thing, options, lines: list[str]) -> None:
             lines += ["", f".. py:data:: {constant}", "", f"   {as_rst(comment)}"]
     if what not in ("function", "method", "class", "exception"):
         return
-    bases = thing.__mro__[::-1] if what == "class" else [thing]  # fields are inherited
-    found = {}
-    for base in bases:
+    found: dict[str, str] = {}
+    for base in thing.__mro__[::-1] if what == "class" else [thing]:  # fields are inherited
         found |= documents(base) if base.__module__.startswith("lf2") else {}
     for parameter, comment in found.items():
         field = "returns" if parameter == "return" else f"param {as_rst(parameter)}"
@@ -137,16 +201,13 @@ def add_comments(app, what, name, thing, options, lines: list[str]) -> None:
 
 
 def leave_out(app, what, name, thing, skip, options) -> bool | None:
-    "A class's fields are described with its parameters."
+    "Leave out a class's fields, which are described with its parameters."
     routine = inspect.isroutine(thing) or isinstance(thing, (property, type))
     return True if what == "class" and not routine else None
 
 
-# --- formulas -------------------------------------------------------------------------------------
-
-
 def write_formula(translator, node) -> None:
-    "TeX as MathML."
+    "Write TeX as MathML."
     block = node.tagname == "math_block"
     try:
         formula = tex2mathml(node.astext(), as_block=block)
@@ -158,7 +219,9 @@ def write_formula(translator, node) -> None:
 
 
 def setup(app) -> None:
-    "Called by Sphinx."
+    "Connect the functions above; called by Sphinx."
+    app.connect("builder-inited", write_reference)
+    app.connect("source-read", edit_source)
     app.connect("autodoc-process-docstring", add_comments)
     app.connect("autodoc-skip-member", leave_out)
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))

@@ -16,10 +16,13 @@ import contextlib
 import ctypes
 import dataclasses
 import inspect
+import io
+import ipaddress
 import os
 import platform
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -39,7 +42,7 @@ from lf2.configuration import (
     StageConfig,
     preset_config,
 )
-from .records import Dataset, InputError
+from .records import Dataset, InputError, is_machine_error, printable
 from .registry import Registry, import_object, load_extensions, registered
 
 # %% ../nbs/90_cli.ipynb #9fa30eca
@@ -162,10 +165,12 @@ def run_adapt(config: LF2Config) -> None:
 def require_numbers(
     **least: tuple[float, float],  # value and its minimum, by the flag's name
 ) -> None:
-    "Raise an `InputError` for a flag that is too small, infinite or not a number."
+    "Raise an `InputError` for a flag that is too small, too large or not a number."
     for name, (value, smallest) in least.items():
-        if not smallest <= value < float("inf"):
-            raise InputError(f"--{name} {value:g}: it must be a number of at least {smallest:g}")
+        if not smallest <= value < 10**9:
+            limit = f"at least {smallest:g}" if value < 10**9 else f"less than {10**9}"
+            flag = name.replace("_", "-")
+            raise InputError(f"--{flag} {value:g}: it must be a number of {limit}")
 
 
 def require_writable(
@@ -179,12 +184,17 @@ def require_writable(
         raise InputError(f"{flag} {path} is a folder; give a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{flag} {path}: its folder {path.parent} does not exist")
-    if not path.name.endswith(suffix):
+    if not path.name.lower().endswith(suffix):
         raise InputError(f"{flag} {path}: its name must end in {suffix}")
     if path.is_file() and mark not in path.read_text(encoding="utf-8", errors="replace"):
         raise InputError(
             f"{flag} {path} already exists and was not written by this command; choose another file"
         )
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{flag} {path}: {error.strerror}; choose another folder") from None
 
 
 def run_evaluate(
@@ -225,7 +235,7 @@ def run_evaluate(
             f"{rerank_seconds(*split.halves(features)):.0f} s, at most {memory / 1e9:.1f} GB",
             flush=True,
         )
-    scores = split.score(features, rerank)
+    scores = split.score(features, rerank, chosen)
     print(Scores.header())
     print(scores.row(pick + (", re-ranked" if rerank else "")))
     settings = {
@@ -252,24 +262,19 @@ def run_extract(
     from lf2.datasets import open_dataset
 
     require_numbers(workers=(workers, 0), memory=(memory, 0))
-    if output.endswith(".npz"):
+    if output.lower().endswith(".npz"):
         if Path(output).exists() and not overwrite:
             raise InputError(f"--output {output} exists; choose another name, or add --overwrite")
         require_writable(Path(output))
     extractor, dataset = load(model, pick, device), open_dataset(data)
     progress = sys.stderr.isatty()
-    if output.endswith(".npz"):
+    if output.lower().endswith(".npz"):
         write_npz(Path(output), extractor, dataset, precision, workers, memory, progress)
         return
-    try:
-        extraction = extract_to(
-            output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
-            progress=progress,
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "stopped; the same command continues after the last complete part"
-        ) from None
+    extraction = extract_to(
+        output, extractor, dataset, precision, workers=workers, overwrite=overwrite,
+        progress=progress,
+    )
     count, channels = extraction.features.shape
     print(
         f"{count:,} descriptors of {channels} numbers are in {output}: features.npy and "
@@ -323,8 +328,7 @@ def run_figures(
 
     if not 2 <= people <= 21:
         raise InputError(f"--people {people}: use 2 to 21 (there are 21 colours and marks)")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: use 0 or more")
+    require_numbers(seed=(seed, 0), workers=(workers, 0))
     if output and Path(output).is_file():
         raise InputError(f"--output {output} is a file; give a folder")
     page = make_report(
@@ -402,7 +406,7 @@ def run_inspect(
     from lf2.inspection import format_inspection, inspect_dataset
 
     inspection = inspect_dataset(open_dataset(dataset))
-    print(format_inspection(inspection))
+    print(printable(format_inspection(inspection)))
     return 2 if inspection["unreadable"] else 0
 
 # %% ../nbs/90_cli.ipynb #2c0524ff
@@ -562,7 +566,7 @@ def run_search(
         other_cameras, rerank, workers,
     )
     for answer in answers:
-        print("\n".join(searching.result_lines(answer)))
+        print(printable("\n".join(searching.result_lines(answer))))
     if json:
         write_json(json, searching.results_as_dicts(answers))
         print(f"written to {json}")
@@ -588,7 +592,7 @@ def run_export(
     path = Path(output)
     if format == "onnx":
         export.import_onnxruntime()
-        if path.exists() and path.suffix == ".onnx" and not overwrite:
+        if path.exists() and path.suffix.lower() == ".onnx" and not overwrite:
             raise InputError(f"--output {output} exists; choose another name, or add --overwrite")
         require_writable(path, "--output", ".onnx")
     else:
@@ -614,23 +618,27 @@ def run_explore(
     workers: int = 2,  # threads that decode images
 ) -> None:
     "Serve a local page that shows an image's ranked lists before and after adaptation, and why."
-    from lf2.apps.explore import PageServer, open_explorer
+    from lf2.apps.explore import import_gradio, listen, make_server
+    from lf2.figures.before_after import open_explorer
 
     require_numbers(limit=(limit, 0), seed=(seed, 0), port=(port, 0), workers=(workers, 0))
-    with PageServer(None, host, port) as server:  # extraction takes longer
-        server.explorer = open_explorer(
+    import_gradio()
+    with listen(host, port) as listener:  # before the extraction, which takes longer
+        explorer = open_explorer(
             run, gallery, init, pick, limit, seed, device, workers, partial(print, flush=True),
             sys.stderr.isatty(),
         )
-        if not server.loopback:
+        address, port = listener.getsockname()[:2]
+        if not ipaddress.ip_address(address).is_loopback:
             warnings.warn(
                 f"--host {host} shows these images of people to everyone who can reach this "
                 "machine, without a password and without encryption",
                 stacklevel=1,
             )
-        print(f"{server.url} shows it; Ctrl-C ends it", flush=True)
+        place = f"[{address}]" if ":" in address else address
+        print(f"http://{place}:{port}/ shows it; Ctrl-C ends it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+            make_server(explorer, host).run([listener])
 
 # %% ../nbs/90_cli.ipynb #8f10e04d
 def keep_freed_memory() -> bool:  # whether the C library has this setting
@@ -671,7 +679,7 @@ def usage() -> str:
 
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     "Print a warning without the line of code that it came from."
-    print(f"warning: {message}", file=sys.stderr)
+    print(printable(f"warning: {message}"), file=sys.stderr)
 
 
 def stdout_closed() -> bool:
@@ -695,7 +703,10 @@ def resume_hint(
     "Say how to continue a command that was stopped, or nothing if it cannot be continued."
     if command in ("pretrain", "adapt"):
         return "; to continue from the last checkpoint, repeat the command with --resume"
-    return "; to continue, repeat the command" if command in ("demo", "ablate") else ""
+    if command == "extract":
+        return "; to continue after the last complete part, repeat the command without --overwrite"
+    resumable = ("demo", "ablate", "index", "export")
+    return "; to continue, repeat the command" if command in resumable else ""
 
 
 def explain(
@@ -715,6 +726,9 @@ def explain(
             return code, f"{str(error) or 'stopped at once'}{hint}", False
         case MemoryError():
             return 1, f"out of memory ({error}){hint}", alone
+        case RuntimeError() if is_machine_error(error):  # torch's
+            reason = str(error).partition("\n")[0].removeprefix("[enforce fail at ")
+            return 1, f"out of memory ({reason}){hint}", alone
         case OSError() if not (isinstance(error, BrokenPipeError) and stdout_closed()):
             where = f"{error.filename}: " if error.filename else ""
             return 1, f"{where}{error.strerror or error}{hint}", alone
@@ -751,7 +765,10 @@ def run_command(
                 function = parse(f"lf2 {command}", COMMANDS[command], flags)
             if command in TRAINING_COMMANDS:
                 keep_freed_memory()
-            return function() or 0
+            from lf2.checkpoints import SignalGuard  # heavy, and --help does not come here
+
+            with SignalGuard(partial(print, flush=True)):
+                return function() or 0
     except SystemExit as leaving:  # from tyro, after --help or a flag that it cannot read
         return int(leaving.code or 0)
     except BaseException as error:
@@ -760,10 +777,10 @@ def run_command(
             raise
         code, message, alone = explained
         if rank == 0:  # errors of all processes are printed once, others by the one that has it
-            print(f"lf2 {command}: {message}", file=sys.stderr)
+            print(printable(f"lf2 {command}: {message}", keep=""), file=sys.stderr)
         elif alone or (first and not in_process_group()):
             where = f"rank {rank} on {platform.node()}"
-            print(f"lf2 {command}: {where}: {message}", file=sys.__stderr__)
+            print(printable(f"lf2 {command}: {where}: {message}", keep=""), file=sys.__stderr__)
         return code
 
 
@@ -784,11 +801,17 @@ def main(
             contextlib.redirect_stderr(nowhere),
         ):
             return run_command(words, rank)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an encoding may lack a character of a name
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run_command(words)
         print(end="", flush=True)  # here, because an error when Python exits cannot be handled
         return code
-    except BrokenPipeError:  # `lf2 … | head` has read enough
+    except OSError as error:  # of the standard output
         # for the last flush, when Python exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as if SIGPIPE had ended the command
+        if isinstance(error, BrokenPipeError):  # `lf2 … | head` has read enough
+            return 141  # as if SIGPIPE had ended the command
+        print(f"lf2: the standard output: {error.strerror}", file=sys.stderr)
+        return 1

@@ -50,7 +50,7 @@ def describe_type(
     return names.get(hint, "None")
 
 # %% ../nbs/35_configuration.ipynb #4b1026f8
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
 Preset = Literal["paper", "recipe", "laptop", "laptop-recipe", "synthetic", "synthetic-recipe"]
 
 
@@ -64,6 +64,7 @@ class RunOptions:
     seed: int = 0  # random seed
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     precision: Precision = "float32"  # that networks train in; losses and features stay float32
+    deterministic: bool = False  # on a GPU, use only kernels that give the same bytes again
     compile: bool = False  # let torch.compile make the backbone faster
     micro_batches: int = 0  # equal parts that a batch is computed in; 0: one for each process
     workers: int = 2  # threads that decode images
@@ -115,6 +116,7 @@ RANGES: dict[str, tuple[float, float]] = {  # field → smallest and largest val
     "triplet_weight": (0, 10**6),
     "part_weight": (0, 10**6),
     "fusion_weight": (0, 10**6),
+    "parts": (0, 64),
     "ema_decay": (0, 1),
     "ema_horizon": (0, 1),
 }
@@ -131,9 +133,11 @@ class StageConfig(Schedule, RunOptions):
             if not matches_type(value, hint):
                 raise InputError(f"{flag} {value!r}: it must be {describe_type(hint)}")
             smallest, largest = RANGES.get(name, (-math.inf, math.inf))
-            if name in RANGES and not smallest <= value < math.inf:  # False for a NaN, too
+            if name not in RANGES or value is None:
+                continue
+            if not smallest <= value < math.inf:  # False for a NaN, too
                 raise InputError(f"{flag} {value}: it must be a number of at least {smallest}")
-            if name in RANGES and value > largest:
+            if value > largest:
                 raise InputError(f"{flag} {value}: it must be a number of at most {largest}")
 
     def _check_shared(self) -> None:

@@ -243,10 +243,10 @@ class Processes(WorkSharing):
     def __init__(
         self,
         cpu: bool = True,  # whether networks run on the CPU, even if there is a GPU
-        precision: str = "float32",  # in which networks train: float32, bfloat16 or float16
+        precision: str = "float32",  # in which networks train, of `lf2.features.PRECISIONS`
     ) -> None:
-        if precision == "float16" and cpu:
-            raise InputError("--precision float16: it is for GPUs; use bfloat16 on a CPU")
+        if precision in ("float16", "tf32") and cpu:
+            raise InputError(f"--precision {precision}: it is for GPUs; use bfloat16 on a CPU")
         super().__init__(cpu)
         self.precision = precision
         kind = self.local_device.type

@@ -7,7 +7,7 @@ __all__ = ['LABELLERS', 'Labeller', 'require_fitting_number', 'KMeans', 'MiniBat
 
 # %% ../nbs/34_labellers.ipynb #018a58dc
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,8 +19,9 @@ from lf2.clustering import (
     kmeans,
     minibatch_kmeans,
     serial_map,
+    validate_features,
 )
-from .dbscan import dbscan
+from .dbscan import automatic_eps, close_pairs, cluster_pairs, dbscan
 from .records import InputError
 from .registry import Registry
 
@@ -54,6 +55,13 @@ class Labeller:
         if isinstance(chosen.get("clusters"), (tuple, list)):
             chosen["clusters"] = chosen["clusters"][stream]
         return cls(**chosen, map_function=map_function)
+
+    def at(
+        self,
+        progress: float,  # share of the run that is done, 0 to 1
+    ) -> "Labeller":
+        "Return the labeller as its schedule has it at some point of the run."
+        return self
 
     def check(
         self,
@@ -135,15 +143,31 @@ class DBSCAN(Labeller):
 
     eps: float = 0.5  # largest Jaccard distance between two neighbours, above 0 and below 1
     min_samples: int = 4  # neighbours of a core image, itself included
+    k1: int = 20  # neighbours that may be reciprocal
+    eps_end: float = 0.0  # eps of the last epoch, reached in equal steps; 0: the same eps always
+    eps_share: float = 0.0  # instead of eps: the mean of this share of the smallest distances
 
     def __call__(self, features: np.ndarray, seed: int) -> Clusters:
         "Cluster `[N, C]` features; outliers get the label −1. The seed is not used."
-        return dbscan(features, eps=self.eps, min_samples=self.min_samples)
+        if not self.eps_share:
+            return dbscan(features, self.eps, self.min_samples, self.k1)
+        features = validate_features(features, 1)
+        pairs = close_pairs(features, 0.999, self.k1)
+        eps = max(automatic_eps(pairs, self.eps_share), 1e-6)
+        return cluster_pairs(pairs, features, eps, self.min_samples)
+
+    def at(self, progress: float) -> "DBSCAN":
+        "Return the labeller with the radius of some point of the run."
+        if not self.eps_end:
+            return self
+        return replace(self, eps=self.eps + progress * (self.eps_end - self.eps))
 
     def check(self, images: int, identities: int) -> None:
         "Raise an `InputError` for a radius that is not a Jaccard distance."
-        if not 0 < self.eps < 1:
-            raise InputError(f"--eps {self.eps}: a Jaccard distance is between 0 and 1")
+        if not 0 < self.eps < 1 or not 0 <= self.eps_end < 1:
+            flag = "eps-end" if 0 < self.eps < 1 else "eps"
+            value = self.eps_end if flag == "eps-end" else self.eps
+            raise InputError(f"--{flag} {value}: a Jaccard distance is between 0 and 1")
 
 # %% ../nbs/34_labellers.ipynb #075bfa9a
 LABELLERS: Registry[type[Labeller]] = Registry("--labeller", {

@@ -87,9 +87,18 @@ class Method(nn.Module, ABC):
 
 
 MethodMaker = Callable[[AdaptConfig, Target], Method]  # a `Method` class, for example
-# lf2's own methods, imported when they are asked for; register your own
+# lf2's own methods and those of others, imported when they are asked for; register your own
 METHODS: Registry[type[Method]] = Registry("--method", {
     "lf2": "lf2.methods:LF2Method", "recipe": "lf2.methods:Recipe",
+    "cluster-contrast": "lf2.peers.contrast:ClusterContrast", "spcl": "lf2.peers.contrast:SpCL",
+    "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
+    "mmcl": "lf2.peers.contrast:MMCL",
+    "ssg": "lf2.peers.refined:SSG", "pplr": "lf2.peers.refined:PPLR",
+    "dual-refinement": "lf2.peers.refined:DualRefinement", "glt": "lf2.peers.refined:GLT",
+    "unrn": "lf2.peers.refined:UNRN",
+    "mmt": "lf2.peers.mutual:MMT", "meb-net": "lf2.peers.mutual:MEBNet",
+    "p2lr": "lf2.peers.mutual:P2LR",
+    "idm": "lf2.peers.joint:IDM",
 })
 
 # %% ../nbs/48_loop.ipynb #309b2de3

@@ -111,9 +111,15 @@ class ClusteringMethod(Method):
         "Cluster each stream on its own, with a seed that follows from epoch and stream."
         pairs = zip(self.labellers, features, strict=True)
         return [
-            labeller(vectors, seed_of(self.config.seed, "labels", epoch, stream))
+            labeller.at(self.progress(epoch))(
+                vectors, seed_of(self.config.seed, "labels", epoch, stream)
+            )
             for stream, (labeller, vectors) in enumerate(pairs)
         ]
+
+    def progress(self, epoch: int) -> float:
+        "Return where a clustering is in the run: 0 for the first, 1 for the last trained on."
+        return min(1.0, epoch / max(1, self.config.epochs - 1))
 
     def streams(self, labels: list[Clusters], epoch: int) -> list[Stream]:
         "Sample batches from each stream's clusters. Raises an `InputError` for too few clusters."

@@ -191,7 +191,9 @@ class SourceData:
             self.processes, describe, split.images, device=self.device,
             max_bytes=int(c.memory * 2**30), spill_dir=scratch_folder(c.output),
         )
-        return self.processes.run_on_rank_zero(lambda: plain_scores_of(split.score(features)))
+        return self.processes.run_on_rank_zero(
+            lambda: plain_scores_of(split.score(features, device=self.device))
+        )
 
 # %% ../nbs/46_pretraining.ipynb #57e56a0a
 class SourceLoader:

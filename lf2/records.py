@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MACHINE_ERRORS', 'MACHINE_MESSAGES', 'JUNK', 'DISTRACTOR', 'UNKNOWN_CAMERA', 'InputError', 'is_machine_error',
-           'Record', 'is_match', 'Dataset', 'identity_array', 'camera_array', 'fingerprint']
+           'printable', 'Record', 'is_match', 'Dataset', 'identity_array', 'camera_array', 'fingerprint']
 
 # %% ../nbs/00_records.ipynb #e082f733
 import errno
@@ -32,6 +32,17 @@ def is_machine_error(error: BaseException) -> bool:
     if isinstance(error, RuntimeError):
         return any(message in str(error) for message in MACHINE_MESSAGES)
     return isinstance(error, MemoryError) or getattr(error, "errno", None) in MACHINE_ERRORS
+
+# %% ../nbs/00_records.ipynb #de1f6fae
+def printable(
+    text: object,  # a message with names in it
+    keep: str = "\n",  # characters to leave as they are
+) -> str:
+    "Replace characters that would act on a terminal, or have no encoding, by their escapes."
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
 
 # %% ../nbs/00_records.ipynb #68390181
 JUNK = -1  # Market-1501's number for a box without a whole person: ignored by the protocol

@@ -33,7 +33,7 @@ from lf2.checkpoints import (
 from .configuration import StageConfig, check_resumable, to_dict
 from .datasets import require_outside
 from .manifest import manifest
-from .records import Dataset, InputError, is_machine_error
+from .records import Dataset, InputError, is_machine_error, printable
 
 # %% ../nbs/41_run_folder.ipynb #ec73f129
 def write_json(
@@ -43,7 +43,8 @@ def write_json(
     "Write JSON, whole or not at all."
     with atomic_write(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # a name that is not UTF-8 becomes an escape of JSON
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_json(
@@ -158,7 +159,7 @@ class ConsoleHandler(logging.Handler):
             return
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         with contextlib.suppress(OSError, ValueError):
-            tqdm.write(prefix + record.getMessage())
+            tqdm.write(prefix + printable(record.getMessage()))
             print(end="", flush=True)  # else `lf2 pretrain > log` stays empty for hours
 
 

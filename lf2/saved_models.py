@@ -114,10 +114,14 @@ def described_model(
             "or give the folder of a run"
         )
     try:
-        model = NETWORKS[kind].from_architecture(description["architecture"])
         height, width = int(description["height"]), int(description["width"])
-        if not (1 <= height <= 10_000 and 1 <= width <= 10_000):
+        if not (1 <= height <= 4096 and 1 <= width <= 4096):
             raise ValueError(f"images of {height} × {width} pixels")
+        architecture = description["architecture"]
+        for name, largest in (("parts", 64), ("classes", 10**6)):
+            if not 0 <= (architecture.get(name) or 0) <= largest:
+                raise ValueError(f"{name} {architecture[name]}")
+        model = NETWORKS[kind].from_architecture(architecture)
     except Exception as error:  # a network can refuse what it is given in any way
         raise InputError(f"{origin} does not describe a model: {error!r}") from None
     return Loaded(model.eval(), height, width)

@@ -84,11 +84,13 @@ class TestSplit:
         self,
         features: np.ndarray,  # [Q + G, C] descriptors of `images`
         reranked: bool = False,  # k-reciprocal re-ranking before scoring
+        device: torch.device | str = "cpu",  # where distances are computed
     ) -> Scores:
         "Score descriptors under the Market-1501 protocol."
+        halves = self.halves(features)
         if reranked:
-            return score_distances(rerank(*self.halves(features)), *self.labels)
-        return score(*self.halves(features), *self.labels)
+            return score_distances(rerank(*halves, device=device), *self.labels)
+        return score(*halves, *self.labels, device=device)
 
     def precisions(
         self,
@@ -115,7 +117,7 @@ def evaluate(
     reranked: bool = False,  # k-reciprocal re-ranking before scoring
 ) -> Scores:
     "Extract the descriptors of a test split (image and mirror) and score them."
-    return split.score(extract(describe, split.images, device=device), reranked)
+    return split.score(extract(describe, split.images, device=device), reranked, device)
 
 # %% ../nbs/43_scoring.ipynb #944fdad5
 def adapt_statistics(

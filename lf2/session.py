@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['PER_MACHINE', 'Paths', 'Means', 'Progress', 'Stateful', 'require_registered', 'holds_tensor', 'Loader', 'RunData',
-           'Session', 'Epoch', 'tensorboard_writer']
+           'deterministic_kernels', 'Session', 'Epoch', 'tensorboard_writer']
 
 # %% ../nbs/45_session.ipynb #7ff8eafe
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -26,6 +27,7 @@ from lf2.checkpoints import (
 from .configuration import StageConfig, check_resumable, to_dict
 from .distributed import processes_for, require_equal, require_equal_weights
 from .engine import Engine, compile_backbone, require_groups
+from .features import convolutions_in
 from .history import best_epoch, epoch_line, history_text, warning_signs
 from .records import Dataset, InputError
 from .registry import import_package
@@ -136,6 +138,21 @@ class RunData(Protocol):
     criteria: dict[str, str]  # column of the history for each pick; larger is better
 
 # %% ../nbs/45_session.ipynb #6c91eaee
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    "Let a GPU choose only kernels that add in one order; warn of operations that have none."
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.backends.cudnn.deterministic = cudnn
+
+# %% ../nbs/45_session.ipynb #64b32c8e
 class Session:
     "A run in progress. Use it in a `with` block, around the loop."
 
@@ -145,6 +162,8 @@ class Session:
         name: str,  # of the stage: the global random generators are seeded with it
     ):
         self.config, self.name = config, name
+        if config.deterministic:  # read when the GPU is first used
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         self.processes = processes_for(config.device, config.precision)
         same = {k: v for k, v in to_dict(config).items() if k not in PER_MACHINE}
         require_equal(self.processes, **same)
@@ -170,6 +189,9 @@ class Session:
             opened.enter_context(self.folder.lock())
             opened.enter_context(self.stop)
             opened.enter_context(seeded_globals(self.config.seed, self.name))
+            opened.enter_context(convolutions_in(self.config.precision))
+            if self.config.deterministic:
+                opened.enter_context(deterministic_kernels())
             self.after = opened.pop_all()
         return self
 

@@ -55,12 +55,8 @@ WORKSPACE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # without it cuBLAS does not
 
 def piece(limit: float) -> Callable:  # seconds
     "Register a function as a piece, under its name up to the underscore."
-
-    def register(function: Callable[[], None]) -> Callable[[], None]:
-        PIECES[function.__name__.partition("_")[0]] = function, limit
-        return function
-
-    return register
+    return lambda function: PIECES.setdefault(
+        function.__name__.partition("_")[0], (function, limit))[0]
 
 
 def row(**values: Any) -> None:
@@ -74,10 +70,11 @@ def row(**values: Any) -> None:
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:  # its result, seconds
     "Time one call, with the GPU's work."
-    torch.cuda.synchronize() if GPU.type == "cuda" else None
+    wait = torch.cuda.synchronize if GPU.type == "cuda" else bool
+    wait()
     start = time.perf_counter()
     result = function()
-    torch.cuda.synchronize() if GPU.type == "cuda" else None
+    wait()
     return result, time.perf_counter() - start
 
 
@@ -102,19 +99,17 @@ def make_step(
     channels_last: bool = False,
 ) -> ReadyStep:
     "Make a method with random weights, and a batch of random images for each of its streams."
-    people = network.batch // 4
-    config = preset_config(
-        LF2Config, preset, target="", init="", output="", bn_group_size=groups, identities=people,
-        clusters=(people,),
-    ).checked()
+    people, where = network.batch // 4, {"target": "", "init": "", "output": ""}
+    more = {"bn_group_size": groups, "identities": people, "clusters": (people,)}
+    config = preset_config(LF2Config, preset, **where, **more).checked()
     processes = Processes(device.type == "cpu", precision)
     layout = torch.channels_last if channels_last else torch.preserve_format
     method = method_without_data(config, network, processes).to(device, memory_format=layout)
-    positions, batches = torch.arange(network.batch), []
-    for stream in range(config.streams):
-        shape, generator = (network.batch, 3, *network[1:3]), torch_generator(0, "images", stream)
-        images = torch.randn(shape, generator=generator).to(device, memory_format=layout)
-        batches.append(Batch(images, (positions // 4).to(device), positions))
+    shape, positions = (network.batch, 3, *network[1:3]), torch.arange(network.batch)
+    images = [torch.randn(shape, generator=torch_generator(0, "images", stream))
+              for stream in range(config.streams)]
+    batches = [Batch(x.to(device, memory_format=layout), (positions // 4).to(device), positions)
+               for x in images]
     return ReadyStep(method, batches, method.optimizer(), Engine(processes, method))
 
 
@@ -308,7 +303,7 @@ def scoring() -> None:
     queries, gallery, train, channels = sizes
     features, people = made_up_people(queries + gallery, 30 if OPTIONS.tiny else 750, channels, 3.0)
     cameras = np.random.default_rng(0).integers(0, 6, len(people))
-    arrays = [half for x in (features, people, cameras) for half in (x[:queries], x[queries:])]
+    arrays = [half for x in (features, people, cameras) for half in np.split(x, [queries])]
     ends = []
     for device in (GPU, CPU):
         score(*(half[:64] for half in arrays), device=device)  # warm up
@@ -334,17 +329,14 @@ raise SystemExit(main())
 def start(words: str, output: Path, strict: bool = False) -> subprocess.Popen:
     "Start a command of lf2 with its words in a log beside its output; `strict`: the same bits."
     program = ["-c", STRICT] if strict else ["-m", "lf2"]
+    call = [sys.executable, *program, *words.split(), "--output", str(output)]
     with open(f"{output}.log", "a", encoding="utf-8") as log:
-        return subprocess.Popen(
-            [sys.executable, *program, *words.split(), "--output", str(output)], stdout=log,
-            stderr=log, cwd=ROOT, env=os.environ | WORKSPACE,
-        )
+        return subprocess.Popen(call, stdout=log, stderr=log, cwd=ROOT, env=os.environ | WORKSPACE)
 
 
 def history(run: Path) -> list[dict[str, float | None]]:
     "Read the rows of a run so far."
-    path = run / "history.csv"
-    return read_history(path) if path.exists() else []
+    return read_history(run / "history.csv") if (run / "history.csv").exists() else []
 
 
 @piece(300)
@@ -371,46 +363,39 @@ def resume() -> None:
 @piece(0)  # --seconds decides
 def course() -> None:
     "Adapt with LF² and with the recipe, side by side on the same number of images."
-    folder, started, running = Path(tempfile.mkdtemp()), time.monotonic(), {}
+    folder, until, running = Path(tempfile.mkdtemp()), time.monotonic() + OPTIONS.seconds, {}
     clusters, epochs, iterations = (20, 2, 2) if OPTIONS.tiny else (250, 20, 200)
     for preset, batches in (("paper", 3), ("recipe", 1)):  # in a step
         words = (f"adapt --preset {preset} --target {OPTIONS.target} --init {OPTIONS.init} --epochs"
                  f" {epochs} --iterations {iterations * 3 // batches} --clusters {clusters}")
         row(run=preset, command=words)
         running[preset] = start(words, folder / preset)
-    written, codes = dict.fromkeys(running, 0), []
-    while None in codes or not codes:
-        time.sleep(1)
-        codes = [process.poll() for process in running.values()]
-        for preset, count in written.items():
-            rows = history(folder / preset)
-            written[preset] = len(rows)
-            for line in rows[count:]:
-                row(run=preset, **line)
-        if time.monotonic() - started > OPTIONS.seconds:  # long enough
-            for process in running.values():
-                process.terminate()
-            return
-    if any(codes):
-        raise SystemExit(f"exit codes {codes}; see the logs in {folder}")
+    for preset, process in running.items():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(until - time.monotonic())
+        process.terminate()  # long enough
+        for line in history(folder / preset):
+            row(run=preset, **line)
+        if process.wait() not in (0, 143):
+            raise SystemExit(f"{preset} failed; see the logs in {folder}")
 
 
 def run_piece(name: str) -> bool:  # whether it went well
     "Run a piece in a process of its own; whatever it started ends with it."
     OPTIONS.inside, limit = name, PIECES[name][1] or OPTIONS.seconds + 40
+    limit *= 3 if OPTIONS.tiny else 1  # a rehearsal is on a CPU, which may be busy
     rest = [word for word in sys.argv[1:] if word not in OPTIONS.pieces]
-    command = [sys.executable, __file__, "--inside", name, *rest]
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
-        code = process.wait(timeout=limit)
-        row(**{"failed": f"exit code {code}"} if code else {"done": True})
-        return code == 0
-    except subprocess.TimeoutExpired:
-        row(failed=f"stopped after {limit} s")
-        return False
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    process = subprocess.Popen(
+        [sys.executable, __file__, "--inside", name, *rest], start_new_session=True
+    )
+    end = {"failed": f"stopped after {limit} s"}
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        code = process.wait(limit)
+        end = {"failed": f"exit code {code}"} if code else {"done": True}
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    row(**end)
+    return "done" in end
 
 
 def main() -> int:  # exit code
@@ -421,10 +406,9 @@ def main() -> int:  # exit code
     parser.add_argument("pieces", nargs="*", metavar="PIECE", help=", ".join(PIECES))
     parser.add_argument("--output", default="gpu.jsonl", help="file for JSON lines, appended")
     parser.add_argument("--tiny", action="store_true", help="sizes for a rehearsal on a CPU")
-    for_course = parser.add_argument_group("course")
-    for_course.add_argument("--init", default=EXAMPLE, help="pre-training run to start from")
-    for_course.add_argument("--target", default="synthetic:arcade", help="dataset to adapt to")
-    for_course.add_argument("--seconds", type=float, default=300, help="stop after this time")
+    parser.add_argument("--init", default=EXAMPLE, help="course: pre-training run to start from")
+    parser.add_argument("--target", default="synthetic:arcade", help="course: dataset to adapt to")
+    parser.add_argument("--seconds", type=float, default=300, help="course: stop after this time")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.parse_args(namespace=OPTIONS)
     if OPTIONS.inside:

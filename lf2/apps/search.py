@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['INDEX_KINDS', 'MAX_EXACT_NUMBERS', 'ROWS_PER_BLOCK', 'INDEX_FILE', 'RECORDS_FILE', 'INDEX_INFO', 'INDEX_FILES',
-           'MAX_IN_MEMORY', 'MOST_SHOWN', 'SEARCH_PAGE', 'faiss_like_torch', 'choose_kind', 'new_index',
-           'index_settings', 'fill_index', 'Neighbours', 'nearest_in', 'nearest_allowed', 'drop_self_matches',
-           'measure_recall', 'Gallery', 'open_index', 'build_index', 'rerank_neighbours', 'require_cameras',
-           'search_descriptors', 'Hit', 'SearchResult', 'same_person', 'search', 'read_list', 'read_queries',
-           'result_lines', 'results_as_dicts', 'thumbnail', 'write_search_page']
+           'RECALL_FIELDS', 'INDEX_FIELDS', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'MOST_SHOWN', 'PAGES', 'faiss_like_torch',
+           'choose_kind', 'index_settings', 'fill_index', 'Neighbours', 'nearest_in', 'nearest_allowed',
+           'drop_self_matches', 'measure_recall', 'Gallery', 'open_index', 'build_index', 'rerank_neighbours',
+           'require_cameras', 'search_descriptors', 'Hit', 'SearchResult', 'same_person', 'search', 'read_list',
+           'read_queries', 'result_lines', 'results_as_dicts', 'thumbnail', 'write_search_page']
 
 # %% ../../nbs/71_search.ipynb #6c3b517b
 import base64
@@ -22,28 +22,32 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import jinja2
 import numpy as np
 import torch
 
 from .. import __version__
 from lf2.apps.extraction import (
+    DATASET_FIELDS,
+    MODEL_FIELDS,
     Extractor,
+    checksum,
     model_name,
     open_extraction,
     read_records,
-    record_columns,
+    require_fields,
+    require_intact,
     require_own_folder,
     same_model,
-    write_parquet,
+    write_table,
 )
-from ..checkpoints import LOCK_FILE, LOCK_OWNER, atomic_write, lock_folder
+from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock_folder
 from ..clustering import import_faiss
 from ..datasets import READERS, SUFFIXES, open_dataset
-from ..figures.plots import TEMPLATES
 from ..figures.ranked_lists import FRAMES, UNJUDGED
 from ..images import decode
 from ..metrics import IGNORED, RIGHT, WRONG
-from ..records import JUNK, UNKNOWN_CAMERA, InputError, Record, camera_array
+from ..records import DISTRACTOR, JUNK, UNKNOWN_CAMERA, InputError, Record, camera_array
 from ..reranking import rerank
 from ..run_folder import read_json, write_json
 from ..seeds import numpy_generator
@@ -56,7 +60,11 @@ def faiss_like_torch() -> ModuleType:
     return faiss
 
 # %% ../../nbs/71_search.ipynb #9fe0ebcb
-INDEX_KINDS = ("exact", "ivf", "hnsw")
+INDEX_KINDS = {  # faiss's name of an index, and its parameters
+    "exact": ("Flat", ""),
+    "ivf": ("IVF{lists},Flat", "nprobe={lists_searched}"),
+    "hnsw": ("HNSW{links},Flat", "efConstruction=80,efSearch={candidates}"),
+}
 MAX_EXACT_NUMBERS = 1 << 29  # N · C up to which `auto` is exact
 
 
@@ -72,36 +80,16 @@ def choose_kind(
     return kind if kind != "auto" else "exact" if small else "ivf"
 
 
-def new_index(
-    kind: str,  # in `INDEX_KINDS`
-    count: int,  # N, number of vectors that it is going to hold
-    channels: int,  # C
-) -> Any:  # an index of faiss, still empty
-    "Create an empty index of a kind, by inner product."
-    faiss = faiss_like_torch()
-    product = faiss.METRIC_INNER_PRODUCT
-    if kind == "exact":
-        return faiss.IndexFlatIP(channels)
-    if kind == "hnsw":
-        index = faiss.IndexHNSWFlat(channels, 32, product)
-        index.hnsw.efConstruction, index.hnsw.efSearch = 80, 128
-        return index
-    lists = max(1, min(round(4 * math.sqrt(count)), count // 39))  # k-means wants 39 for each
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(channels), channels, lists, product)
-    index.nprobe = min(lists, max(8, lists // 8))
-    index.cp.spherical = True  # centres of unit length, as their members are
-    return index
-
-
 def index_settings(
-    index: Any,  # of faiss
+    kind: str,  # in `INDEX_KINDS`
+    count: int,  # N, number of vectors
 ) -> dict[str, int]:
-    "Read the settings of an index."
-    if hasattr(index, "nprobe"):
-        return {"lists": index.nlist, "lists_searched": index.nprobe}
-    if hasattr(index, "hnsw"):
-        return {"links": 32, "candidates": index.hnsw.efSearch}
-    return {}
+    "Return the settings of an index, as its name and its parameters take them."
+    if kind == "hnsw":
+        return {"links": 32, "candidates": 128}
+    lists = max(1, min(round(4 * math.sqrt(count)), count // 39))  # k-means wants 39 for each
+    searched = min(lists, max(8, lists // 8))
+    return {"lists": lists, "lists_searched": searched} if kind == "ivf" else {}
 
 # %% ../../nbs/71_search.ipynb #ea5c4359
 ROWS_PER_BLOCK = 16_384  # vectors that are read at a time
@@ -111,8 +99,11 @@ def fill_index(
     kind: str,  # in `INDEX_KINDS`
     features: np.ndarray,  # [N, C] float32, of unit length
 ) -> Any:  # an index of faiss
-    "Build an index of all vectors."
-    index = new_index(kind, len(features), features.shape[1])
+    "Build an index of all vectors, by inner product."
+    faiss, settings = faiss_like_torch(), index_settings(kind, len(features))
+    name, parameters = (text.format(**settings) for text in INDEX_KINDS[kind])
+    index = faiss.index_factory(features.shape[1], name, faiss.METRIC_INNER_PRODUCT)
+    faiss.ParameterSpace().set_index_parameters(index, parameters)
     if not index.is_trained:
         count = min(len(features), 64 * index.nlist)
         sample = numpy_generator(0, "index").choice(len(features), count, replace=False)
@@ -202,6 +193,12 @@ def measure_recall(
 # %% ../../nbs/71_search.ipynb #b43e866c
 INDEX_FILE, RECORDS_FILE, INDEX_INFO = "gallery.faiss", "gallery.parquet", "index.json"
 INDEX_FILES = {INDEX_FILE, RECORDS_FILE, INDEX_INFO, LOCK_FILE, LOCK_OWNER}
+RECALL_FIELDS = {"top": int, "queries": int, "share": float}
+INDEX_FIELDS = {
+    "kind": str, "settings": dict, "images": int, "channels": int, "precision": str,
+    "dataset": DATASET_FIELDS, "model": MODEL_FIELDS, "sha256": dict,
+}
+INDEX_AGAIN = "run lf2 index again with --overwrite"
 
 
 @dataclass(frozen=True)
@@ -228,19 +225,19 @@ def open_index(
     folder = Path(folder)
     if not (folder / INDEX_INFO).exists():
         raise InputError(f"{folder} holds no index: make one with lf2 index --output {folder}")
+    about, origin = read_json(folder / INDEX_INFO), str(folder / INDEX_INFO)
+    require_fields(about, INDEX_FIELDS, origin, INDEX_AGAIN)
+    if about.get("recall") is not None:
+        require_fields(about["recall"], RECALL_FIELDS, f"{origin}: recall", INDEX_AGAIN)
+    require_intact(folder, about["sha256"], [INDEX_FILE, RECORDS_FILE], INDEX_AGAIN)
+    faiss, records = faiss_like_torch(), read_records(folder / RECORDS_FILE)
+    mapped = faiss.IO_FLAG_MMAP if (folder / INDEX_FILE).stat().st_size > MAX_IN_MEMORY else 0
     try:
-        about = read_json(folder / INDEX_INFO)
-        faiss = faiss_like_torch()
-        mapped = faiss.IO_FLAG_MMAP if (folder / INDEX_FILE).stat().st_size > MAX_IN_MEMORY else 0
         index = faiss.read_index(str(folder / INDEX_FILE), mapped)
-        records = read_records(folder / RECORDS_FILE)
-        if not index.ntotal == len(records) == about["images"]:
-            raise ValueError(f"{index.ntotal} vectors of {len(records)} images")
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:  # the first by faiss
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{folder} is damaged ({reason}); run lf2 index again with --overwrite"
-        ) from None
+    except RuntimeError as error:  # written by a later faiss
+        raise InputError(f"{folder}: {str(error).splitlines()[0]}; {INDEX_AGAIN}") from None
+    if not index.ntotal == len(records) == about["images"]:
+        raise InputError(f"{folder} is damaged (its files differ in length); {INDEX_AGAIN}")
     return Gallery(index, records, about)
 
 
@@ -253,24 +250,23 @@ def build_index(
     """Build an index of an extraction, and write it into a folder.
 
     Raises `InputError` if there is no finished extraction, if the kind is unknown, or if the folder
-    holds other files or, without `overwrite`, an index.
+    holds other files or, without `overwrite`, an index. Ctrl-C and SIGTERM raise `Interrupted`.
     """
     faiss, folder = faiss_like_torch(), Path(folder)
-    features, records, source = open_extraction(descriptors)
-    kind = choose_kind(kind, *features.shape)
-    with lock_folder(folder, "--output"):
+    with SignalGuard(), lock_folder(folder, "--output"):
         require_own_folder(folder, INDEX_FILES)
         if (folder / INDEX_INFO).exists() and not overwrite:
             raise InputError(
                 f"--output {folder} holds an index; choose another folder, or pass --overwrite"
             )
+        features, records, source = open_extraction(descriptors)
+        kind = choose_kind(kind, *features.shape)
         index = fill_index(kind, features)
         about = {
-            "lf2": __version__, "kind": kind, "settings": index_settings(index),
+            "lf2": __version__, "kind": kind, "settings": index_settings(kind, len(features)),
             "recall": None if kind == "exact" else measure_recall(index),
             "images": len(records), "channels": features.shape[1],
-            "dataset": source["dataset"], "precision": source["precision"],
-            "model": source["model"],
+            **{name: source[name] for name in ("dataset", "precision", "model")},
         }
         (folder / INDEX_INFO).unlink(missing_ok=True)  # written last, when all else is there
         with atomic_write(folder / INDEX_FILE) as temporary:
@@ -278,7 +274,9 @@ def build_index(
                 faiss.write_index(index, str(temporary))
             except RuntimeError as error:  # a full disk
                 raise OSError(f"{folder / INDEX_FILE}: {str(error).splitlines()[0]}") from None
-        write_parquet(folder / RECORDS_FILE, record_columns(records))
+        write_table(folder / RECORDS_FILE, records)
+        names = (INDEX_FILE, RECORDS_FILE)
+        about["sha256"] = {name: checksum(folder / name) for name in names}
         write_json(folder / INDEX_INFO, about)
     return open_index(folder)
 
@@ -316,7 +314,7 @@ def require_cameras(
 def search_descriptors(
     gallery: Gallery,
     descriptors: np.ndarray,  # [Q, C] by the gallery's model
-    top: int = 20,  # length of the lists
+    top: int = 20,  # length of the lists; at most the number of images
     cameras: Sequence[int] = (),  # search images of these cameras only; empty: of all
     away_from: np.ndarray | None = None,  # [Q] camera whose images to leave out; None: of none
     candidates: int = 0,  # re-rank this many images of each list; 0: do not re-rank
@@ -330,7 +328,7 @@ def search_descriptors(
     if candidates and candidates < top:
         raise InputError(f"--rerank {candidates}: it must be at least --top {top}, or 0 for none")
     require_cameras(gallery, cameras)
-    length = candidates or top
+    top, length = (min(n, gallery.index.ntotal) for n in (top, candidates or top))
     of_cameras = np.isin(gallery.cameras, cameras) if len(cameras) else None
     if away_from is None:
         found = nearest_allowed(gallery.index, descriptors, length, of_cameras)
@@ -366,7 +364,8 @@ def same_person(
     "Judge whether two images show the same person, as far as is known."
     if record.identity == JUNK:
         return IGNORED
-    if query.identity is None or record.identity is None:
+    unknown = query.identity is None or record.identity is None
+    if unknown or query.identity == record.identity == DISTRACTOR:  # any two of many people
         return UNJUDGED
     return RIGHT if query.identity == record.identity else WRONG
 
@@ -440,7 +439,7 @@ def read_queries(
         return [Record(what, None, None)]
     if what.partition(":")[0] in READERS and not path.exists():
         dataset = open_dataset(what)
-    elif path.is_dir() or path.suffix == ".csv":
+    elif path.is_dir() or path.suffix.lower() == ".csv":
         dataset = open_dataset(f"{'crops' if path.is_dir() else 'csv'}:{what}")
     else:
         dataset = None
@@ -495,62 +494,10 @@ def thumbnail(
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-SEARCH_PAGE = TEMPLATES.from_string("""\
-{% extends "page" %}
-{% block title %}lf2 search{% endblock %}
-{% block style %}
-body { max-width: 75rem; } h1 { margin: 0; }
-h2 { font: 600 .95rem/1.4 system-ui, sans-serif; margin: 0 0 .5rem; overflow-wrap: anywhere; }
-.legend span { display: inline-block; margin-right: 1.2rem; }
-section { border-top: 1px solid #ddd; padding: 1rem 0; }
-ol { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); gap: .9rem .6rem;
-     list-style: none; margin: 0; padding: 0; }
-li { font-size: .78rem; line-height: 1.35; text-align: center; min-width: 0; }
-img, .gone { display: block; width: calc(100% - 6px); aspect-ratio: 1 / 2; object-fit: contain;
-             background: #f2f2f2; border: 3px solid #000; color: #555; }
-small { display: block; color: #555;
-        overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-{% for number, frame in frames.items() %}
-.v{{ number }} { border-color: {{ frame.colour }}; border-style: {{ styles[number] }}; }
-.m{{ number }} { color: {{ frame.colour }}; font-weight: 600; }
-{% endfor %}
-{% endblock %}
-{% block body %}
-<h1>lf2 search</h1>
-<p>{{ summary }}</p>
-<p class="legend">{% for number, frame in frames.items() if number in occurring %}
-<span class="m{{ number }}">{{ frame.mark or "□" }} {{ frame.meaning }}</span>
-{% endfor %}</p>
-<p class="note">This page shows images of people. Treat it as you treat the images themselves:
-do not publish pictures of real people. Similarity is not evidence of who somebody is.</p>
-{% macro picture(record, kind, text) %}
-{% set data = thumbnail(record.path) %}
-{% if data %}
-<img class="{{ kind }}" alt="{{ text }}" title="{{ record.path }}" src="{{ data }}">
-{% else %}
-<div class="gone {{ kind }}" title="{{ record.path }}">cannot be read</div>
-{% endif %}
-{% endmacro %}
-{% for answer in answers %}
-<section>
-<h2 title="{{ answer.query.path }}">{{ basename(answer.query.path) }}</h2>
-<ol>
-<li>{{ picture(answer.query, "", "query") }}<b>query</b>
-<small>{{ camera(answer.query) }}</small></li>
-{% for hit in answer.hits %}
-{% set text = "rank %d, %s" % (loop.index, frames[hit.verdict].meaning) %}
-<li>{{ picture(hit.record, "v%d" % hit.verdict, text) }}
-<span class="m{{ hit.verdict }}">{{ loop.index }} {{ frames[hit.verdict].mark }}</span>
-{{ "%.3f" % hit.cosine }}<small>{{ camera(hit.record) }}</small>
-<small title="{{ hit.record.path }}">{{ basename(hit.record.path) }}</small></li>
-{% else %}
-<li>nothing found</li>
-{% endfor %}
-</ol>
-</section>
-{% endfor %}
-{% endblock %}
-""")
+PAGES = jinja2.Environment(
+    loader=jinja2.PackageLoader("lf2"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 
 
 def write_search_page(
@@ -560,19 +507,12 @@ def write_search_page(
     asked: str = "",  # sentences on how the search was narrowed
 ) -> None:
     "Write a page with queries and the images found for them, complete or not at all."
-    on_page, about, recall = answers[:MOST_SHOWN], gallery.about, gallery.about["recall"]
-    share = ""
-    if recall:
-        share = f" (finds {100 * recall['share']:.1f} % of the nearest {recall['top']})"
-    part = "" if len(on_page) == len(answers) else f", of which the first {len(on_page)} are shown"
-    page = SEARCH_PAGE.render(
-        answers=on_page, frames=FRAMES, occurring={hit.verdict for a in on_page for hit in a.hits},
-        styles={RIGHT: "solid", WRONG: "dashed", IGNORED: "dotted", UNJUDGED: "double"},
+    on_page = answers[:MOST_SHOWN]
+    page = PAGES.get_template("search.html.j2").render(
+        answers=on_page, total=len(answers), about=gallery.about, asked=asked, frames=FRAMES,
+        borders={RIGHT: "solid", WRONG: "dashed", IGNORED: "dotted", UNJUDGED: "double"},
+        occurring={hit.verdict for answer in on_page for hit in answer.hits},
         thumbnail=thumbnail, basename=os.path.basename,
-        camera=lambda record: "" if record.camera is None else f"camera {record.camera}",
-        summary=f"{len(answers):,} queries{part}, searched for in {about['images']:,} images "
-                f"({about['dataset']['name']}). Kind of index: {about['kind']}{share}. "
-                f"{asked} The numbers are cosines of descriptors: 1 for the same image.",
     )
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
