@@ -412,7 +412,6 @@ def run_inspect(
 # %% ../nbs/90_cli.ipynb #2c0524ff
 DEMO_PICTURES = (  # the figures that need no extra package and little time
     "scores", "losses", "labels", "comparison", "ranked_lists", "heat_maps", "confusion", "course",
-    "film",
 )
 
 
@@ -471,7 +470,7 @@ def run_demo(
             flush=True,
         )
         results = adapt(target)
-        page = make_report(target.output, None, DEMO_PICTURES, others=done, device=device)
+        page = make_report(target.output, None, DEMO_PICTURES, False, others=done, device=device)
         done.append(target.output)
         print(f"\n{pick_rows(results)}\nThe run lies in {target.output}, its report is {page}.\n")
         gain = 100 * (results["last"]["mAP"] - results["direct_transfer"]["mAP"])
