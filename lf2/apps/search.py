@@ -43,7 +43,7 @@ from lf2.apps.extraction import (
 )
 from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock_folder
 from ..clustering import import_faiss
-from ..datasets import READERS, SUFFIXES, open_dataset
+from ..datasets import READERS, SUFFIXES, find_listed, open_dataset
 from ..figures.ranked_lists import FRAMES, UNJUDGED
 from ..images import decode
 from ..metrics import IGNORED, RIGHT, WRONG
@@ -423,10 +423,12 @@ def read_list(
         ) from None
     records = []
     for number, line in enumerate(lines, 1):
-        image = os.path.join(path.parent, line.strip())
-        if line.strip() and not os.path.isfile(image):
-            raise InputError(f"--query {path}, line {number}: there is no file {image}")
-        records += [Record(image, None, None)] if line.strip() else []
+        if not line.strip():
+            continue
+        image = find_listed(os.path.join(path.parent, line.strip()))
+        if image is None:
+            raise InputError(f"--query {path}, line {number}: there is no file {line.strip()}")
+        records.append(Record(image, None, None))
     return records
 
 
