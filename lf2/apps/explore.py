@@ -22,15 +22,13 @@ from ..figures.before_after import Explorer, Query, compare
 from ..figures.ranked_lists import FRAMES, marks_of, precision_text
 from ..images import read_image
 from ..records import InputError, Record
+from ..registry import import_package
 
 # %% ../../nbs/72_explore.ipynb #5edb938a
 def import_gradio() -> None:
     "Import Gradio without telemetry. Raises `InputError` if it is not installed."
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False"}
-    try:
-        import gradio  # noqa: F401
-    except ImportError:
-        raise InputError('the page needs gradio: run pip install "lf2[explore]"') from None
+    import_package("gradio", 'the page needs it: run pip install "lf2[explore]"')
 
 # %% ../../nbs/72_explore.ipynb #8260963b
 def tile(

@@ -11,7 +11,6 @@ __all__ = ['BINARY_PLACES', 'PRIVATE_FIELDS', 'PICKED_BY_LABELS', 'DATASET_FACTS
 
 # %% ../../nbs/73_export.ipynb #8086b485
 import contextlib
-import importlib
 import io
 import json
 import logging
@@ -38,6 +37,7 @@ from ..history import SCORES
 from ..images import normalise
 from ..networks import LF2, load_weights, save_weights
 from ..records import InputError
+from ..registry import import_package
 from ..run_folder import LOCK_FILES, read_json
 from ..saved_models import described_model, exported_config, find_model, load_model
 from ..source_network import SourceNet
@@ -341,12 +341,7 @@ def import_onnxruntime() -> ModuleType:
     Raises `InputError` with the way to install it, if it or another needed package is missing.
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            raise InputError(
-                f"{name} is not installed, and an ONNX file needs it: pip install 'lf2[export]'"
-            ) from None
+        module = import_package(name, "an ONNX file needs it: pip install 'lf2[export]'")
     return module
 
 

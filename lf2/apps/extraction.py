@@ -34,6 +34,7 @@ from ..features import extract
 from ..images import Images
 from ..networks import LF2
 from ..records import Dataset, InputError, Record, fingerprint
+from ..registry import import_package
 from ..run_folder import read_json, write_json
 from ..saved_models import find_model, load_model
 from ..source_network import SourceNet
@@ -155,15 +156,10 @@ def load(
 # %% ../../nbs/70_extraction.ipynb #0791e108
 def import_pyarrow() -> ModuleType:
     "Import pyarrow with its Parquet support. Raises `InputError` with the way to install it."
-    try:
-        import pyarrow.dataset
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            "a folder of descriptors needs pyarrow, which is not installed: "
-            'pip install "lf2[use]"; or pass an --output that ends in .npz'
-        ) from error
-    return pyarrow
+    install = 'run pip install "lf2[use]"; or pass an --output that ends in .npz'
+    for name in ("pyarrow.dataset", "pyarrow.parquet"):
+        import_package(name, install)
+    return import_package("pyarrow", install)
 
 
 def write_table(

@@ -10,7 +10,6 @@ __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'CO
            'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../../nbs/60_plots.ipynb #a12beca4
-import importlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from PIL import Image
 
 from ..checkpoints import atomic_write
 from ..records import InputError
+from ..registry import import_package
 
 # %% ../../nbs/60_plots.ipynb #1dd1076a
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -209,12 +209,7 @@ def import_extra(
     package: str,  # that it is installed with
 ) -> Any:
     "Import a module of an optional package. Raises `InputError` with the way to install it."
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise InputError(
-            f"{package} is not installed, and this needs it: pip install 'lf2[figures]'"
-        ) from None
+    return import_package(module, f"this needs {package}: pip install 'lf2[figures]'")
 
 # %% ../../nbs/60_plots.ipynb #ce62de68
 def encode_figure(
@@ -354,10 +349,11 @@ def plot_runs(
     figure, all_axes = make_panels(len(panels))
     for axes, panel in zip(all_axes, panels, strict=True):
         for place, (name, history) in enumerate(histories.items()):
+            label = name.replace("$", r"\$")  # or matplotlib reads a formula
             draw_panel(axes, history, panel)
             line = axes.lines[-1]
             line.set(color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)])
-            line.set(linestyle="-" if place < len(COLOURS) else "--", label=name)
+            line.set(linestyle="-" if place < len(COLOURS) else "--", label=label)
         epochs = [row["epoch"] for history in histories.values() for row in history]
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
     add_legends(figure)

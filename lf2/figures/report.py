@@ -56,11 +56,11 @@ def config_of(
     """
     folder = Path(folder)
     stored = read_json(folder / "config.json")
-    if "init" not in stored:
+    if not (isinstance(stored, dict) and isinstance(stored.get("init"), str)):
         raise InputError(
             f"--run {folder} is not an adaptation run; pass the output folder of lf2 adapt"
         )
-    kind = METHODS.find(stored.get("method", "lf2")).Config
+    kind = METHODS.find(str(stored.get("method", "lf2"))).Config
     names = {field.name for field in fields(kind)}
     choices: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
