@@ -39,7 +39,7 @@ from ..target import Batch, Stream, Target
 class ClusterContrastConfig(PeerConfig):
     "Adapt with Cluster Contrast: a memory of cluster centres."
 
-    method: str = "cluster-contrast"
+    method: str = "cluster-contrast"  # lf2, recipe, a registered one or module:Class
     temperature: float = 0.05  # that similarities are divided by
     momentum: float = 0.1  # share of a slot that an image leaves
     hardest: bool = False  # move a slot towards its least similar image alone
@@ -81,7 +81,7 @@ class ClusterContrast(OneNetwork):
 class SpCLConfig(PeerConfig):
     "Adapt with SpCL: a memory of images, in which outliers are classes of their own."
 
-    method: str = "spcl"
+    method: str = "spcl"  # lf2, recipe, a registered one or module:Class
     singletons: Literal["skip", "repeat"] = "repeat"  # outliers are trained on
     temperature: float = 0.05  # that similarities are divided by
     momentum: float = 0.2  # share of a slot that an image leaves
@@ -154,7 +154,7 @@ class SpCL(OneNetwork):
 class CAPConfig(PeerConfig):
     "Adapt with CAP: a memory of clusters as each camera saw them."
 
-    method: str = "cap"
+    method: str = "cap"  # lf2, recipe, a registered one or module:Class
     temperature: float = 0.07  # that similarities are divided by
     momentum: float = 0.2  # share of a slot that an image leaves
     inter_weight: float = 0.5  # of the loss between cameras
@@ -231,7 +231,7 @@ class NeighbourConfig(PeerConfig):
 class ECNConfig(NeighbourConfig):
     "Adapt like ECN: each image is a class, its nearest neighbours are positives."
 
-    method: str = "ecn"
+    method: str = "ecn"  # lf2, recipe, a registered one or module:Class
     temperature: float = 0.05  # that similarities are divided by
     source_weight: float = 0.7  # of the source's cross-entropy; the target has the rest
 
@@ -240,7 +240,7 @@ class ECNConfig(NeighbourConfig):
 class MMCLConfig(NeighbourConfig):
     "Adapt like MMCL: each image is a class, its mutual neighbours are positives."
 
-    method: str = "mmcl"
+    method: str = "mmcl"  # lf2, recipe, a registered one or module:Class
     momentum: float = 0.5  # share of a slot that an image leaves, at the end of the run
     neighbours: int = 10  # nearest images that may be positives
     least_similarity: float = 0.6  # of a positive

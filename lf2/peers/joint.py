@@ -30,7 +30,7 @@ from ..target import Batch, Target
 class IDMConfig(PeerConfig):
     "Adapt like IDM: source and target in one batch, and mixtures of both."
 
-    method: str = "idm"
+    method: str = "idm"  # lf2, recipe, a registered one or module:Class
     entropy_weight: float = 0.3  # of the cross-entropy of both domains
     mix_weight: float = 0.7  # of the mixtures' cross-entropy
     bridge_weight: float = 0.1  # of the mixtures' distance to both images

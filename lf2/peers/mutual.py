@@ -35,7 +35,7 @@ from ..target import Batch, Target
 class MMTConfig(PeerConfig):
     "Adapt with MMT: two networks that teach each other."
 
-    method: str = "mmt"
+    method: str = "mmt"  # lf2, recipe, a registered one or module:Class
     # kmeans, minibatch (as released), dbscan, a registered one or module:Class
     labeller: str = "kmeans"
     networks: int = 2  # students, each with a teacher
@@ -62,7 +62,7 @@ class MMTConfig(PeerConfig):
 class MEBNetConfig(MMTConfig):
     "Adapt like MEB-Net: three networks that teach each other by authority."
 
-    method: str = "meb-net"
+    method: str = "meb-net"  # lf2, recipe, a registered one or module:Class
     networks: int = 3  # students, each with a teacher
 
 
@@ -70,7 +70,7 @@ class MEBNetConfig(MMTConfig):
 class P2LRConfig(MMTConfig):
     "Adapt with P²LR: mutual teaching on the images whose pseudo-labels are certain."
 
-    method: str = "p2lr"
+    method: str = "p2lr"  # lf2, recipe, a registered one or module:Class
     certain_share: float = 0.3  # of the images that are used at first; all are at the end
 
 # %% ../../nbs/57_mutual.ipynb #16feec25

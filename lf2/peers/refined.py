@@ -42,7 +42,7 @@ from ..target import Batch, Stream, Target
 class SSGConfig(PeerConfig):
     "Adapt with SSG: clusters of whole, upper and lower body, and triplets."
 
-    method: str = "ssg"
+    method: str = "ssg"  # lf2, recipe, a registered one or module:Class
     eps_share: float = 1.6e-3  # dbscan: eps is the mean of this share of the smallest distances
     parts: int = 2  # horizontal stripes, each with a clustering and a batch of its own
     margin: float = 0.5  # of the triplets
@@ -99,7 +99,7 @@ class SSG(OneNetwork):
 class PPLRConfig(PeerConfig):
     "Adapt with PPLR: whole image and parts refine each other's labels."
 
-    method: str = "pplr"
+    method: str = "pplr"  # lf2, recipe, a registered one or module:Class
     parts: int = 3  # horizontal stripes
     label_weight: float = 0.5  # beta: weight of the label beside the parts' opinions
     part_weight: float = 1.0  # of the parts' losses
@@ -239,7 +239,7 @@ class PPLR(OneNetwork):
 class DualRefinementConfig(PeerConfig):
     "Adapt with Dual-Refinement: labels refined by prototypes, and a memory that spreads images."
 
-    method: str = "dual-refinement"
+    method: str = "dual-refinement"  # lf2, recipe, a registered one or module:Class
     eps_share: float = 1.6e-3  # dbscan: eps is the mean of this share of the smallest distances
     prototypes: int = 5  # R, in each cluster
     neighbours: int = 6  # nearest slots that are positives
@@ -322,7 +322,7 @@ class DualRefinement(OneNetwork):
 class GLTConfig(PeerConfig):
     "Adapt like GLT: three clusterings, balanced by optimal transport."
 
-    method: str = "glt"
+    method: str = "glt"  # lf2, recipe, a registered one or module:Class
     # kmeans, minibatch (as released), dbscan, a registered one or module:Class
     labeller: str = "kmeans"
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
@@ -386,7 +386,7 @@ class GLT(AveragedTeacher):
 class UNRNConfig(PeerConfig):
     "Adapt like UNRN: images weighted by the agreement of student and teacher."
 
-    method: str = "unrn"
+    method: str = "unrn"  # lf2, recipe, a registered one or module:Class
     uncertainty_weight: float = 1.0  # lambda: weight of the mean uncertainty
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
     ema_decay: float = 0.999  # largest decay of the teacher's moving average
