@@ -125,7 +125,7 @@ def score_rows(
         Scores(**{score: scores[score] for score in SCORES}, queries=0).row(name)
         for name, scores in rows if scores["mAP"] is not None
     ]
-    return "\n".join([Scores.header(), *lines]) if lines else "no labels to score with"
+    return "\n".join([Scores.header(), *lines]) if lines else "nothing was scored"
 
 
 def pick_rows(
@@ -148,7 +148,7 @@ def run_pretrain(config: PretrainConfig) -> None:
     if "direct_transfer" in results:
         rows.append(("direct transfer", results["direct_transfer"]))
     print(score_rows(rows))
-    print(f"The run lies in {config.output}; start from it with lf2 adapt --init {config.output}")
+    print(f"The run is in {config.output}; start from it with lf2 adapt --init {config.output}")
 
 
 def run_adapt(config: LF2Config) -> None:
@@ -159,7 +159,7 @@ def run_adapt(config: LF2Config) -> None:
     if config.dry_run:
         print(dry_run(config))
     else:
-        print(f"{pick_rows(adapt(config))}\nThe run lies in {config.output}.")
+        print(f"{pick_rows(adapt(config))}\nThe run is in {config.output}.")
 
 # %% ../nbs/90_cli.ipynb #76a18f9d
 def require_numbers(
@@ -472,7 +472,7 @@ def run_demo(
         results = adapt(target)
         page = make_report(target.output, None, DEMO_PICTURES, False, others=done, device=device)
         done.append(target.output)
-        print(f"\n{pick_rows(results)}\nThe run lies in {target.output}, its report is {page}.\n")
+        print(f"\n{pick_rows(results)}\nThe run is in {target.output}, its report is {page}.\n")
         gain = 100 * (results["last"]["mAP"] - results["direct_transfer"]["mAP"])
         gains.append(f"direct transfer → {name} (last epoch): {gain:+.1f} points of mAP")
     print("\n".join(gains))

@@ -485,11 +485,14 @@ def read_csv_rows(
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV in UTF-8: {error}") from None
+        raise InputError(f"{path} is not a CSV in UTF-8: {error}; save it as UTF-8") from None
     for needed in ("path", "split"):
         if needed not in columns:
             first = ",".join(columns)
-            raise InputError(f"{path}: no column {needed!r}; the first line is {first!r}")
+            raise InputError(
+                f"{path}: no column {needed!r}; the first line is {first!r}, and should name the "
+                "columns, separated by commas: path,split,identity,camera"
+            )
     for name in CSV_COLUMNS:
         if columns.count(name) > 1:
             raise InputError(f"{path}: there are {columns.count(name)} columns {name!r}; keep one")

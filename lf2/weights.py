@@ -11,6 +11,7 @@ import hashlib
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -131,7 +132,8 @@ def read_weights(
 
 def unpickle(path: str | os.PathLike) -> object:
     "Read a file by `torch.save`, of tensors and plain values only."
-    with torch.serialization.safe_globals(NUMPY_SCALARS):
+    with torch.serialization.safe_globals(NUMPY_SCALARS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*TorchScript")  # it is refused, with an error
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except UnicodeDecodeError:  # byte strings of Python 2
