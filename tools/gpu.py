@@ -90,19 +90,25 @@ def set_arithmetic(tf32: bool = True, deterministic: bool = False) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
+def arithmetic(device: torch.device) -> str:
+    "Name the precision of lf2 that `set_arithmetic` chose: lf2 sets convolutions by its name."
+    is_tf32 = device.type == "cuda" and torch.backends.cudnn.allow_tf32
+    return "tf32" if is_tf32 else "float32"
+
+
 def make_step(
     network: Network,
     preset: str,  # paper or recipe
     device: torch.device = GPU,
     groups: int = 32,  # images that share batch-norm statistics
-    precision: str = "float32",
+    precision: str | None = None,  # None: that of `set_arithmetic`
     channels_last: bool = False,
 ) -> ReadyStep:
     "Make a method with random weights, and a batch of random images for each of its streams."
     people, where = network.batch // 4, {"target": "", "init": "", "output": ""}
     more = {"bn_group_size": groups, "identities": people, "clusters": (people,)}
     config = preset_config(LF2Config, preset, **where, **more).checked()
-    processes = Processes(device.type == "cpu", precision)
+    processes = Processes(device.type == "cpu", precision or arithmetic(device))
     layout = torch.channels_last if channels_last else torch.preserve_format
     method = method_without_data(config, network, processes).to(device, memory_format=layout)
     shape, positions = (network.batch, 3, *network[1:3]), torch.arange(network.batch)
@@ -244,7 +250,7 @@ def extract_features() -> None:
             model = model.to(memory_format=layout)
             for batch in (64, 256):
                 call = partial(extract, model.describe, images, batch, GPU,
-                               precision=more.get("precision", "float32"))
+                               precision=more.get("precision", arithmetic(GPU)))
                 call()
                 found, seconds = timed(call)
                 exact = found if exact is None else exact
