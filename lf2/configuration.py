@@ -511,8 +511,10 @@ class AblateConfig:
     source_iterations: int | None = None  # an epoch of pre-training, and of the supervised row
     epochs: int | None = None  # of adaptation
     iterations: int | None = None  # an epoch of adaptation
+    evaluate_every: int | None = None  # epochs; the last one is always evaluated
     collect: bool = False  # make the tables of what is finished, and train nothing
     device: str = "auto"  # auto, cpu, cuda or cuda:N
+    precision: Precision = "float32"  # that networks train in
     workers: int = 2  # threads that decode images
 
     def checked(self) -> "AblateConfig":
@@ -530,10 +532,14 @@ class AblateConfig:
         names = dict(
             backbone=self.backbone, weights=self.weights, height=self.height, width=self.width,
             epochs=self.source_epochs, iterations=self.source_iterations,
+            evaluate_every=self.evaluate_every, precision=self.precision,
         )
         return {name: value for name, value in names.items() if value is not None}
 
     def of_target(self) -> dict[str, Any]:
         "What is said of adaptation, for `preset_config`."
-        names = dict(epochs=self.epochs, iterations=self.iterations)
+        names = dict(
+            epochs=self.epochs, iterations=self.iterations, evaluate_every=self.evaluate_every,
+            precision=self.precision,
+        )
         return {name: value for name, value in names.items() if value is not None}

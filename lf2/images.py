@@ -6,7 +6,7 @@
 __all__ = ['FORMATS', 'MAX_SIDE', 'MAX_PIXELS', 'UPRIGHT', 'IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS',
            'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb', 'turn_upright', 'decode', 'resize', 'read_image',
            'memmap_zeros', 'allocate', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'sample_boxes', 'erase',
-           'AugmentationParameters', 'Augmentation', 'normalisation_table', 'numba_kernel', 'augment_batch']
+           'AugmentationParameters', 'send', 'Augmentation', 'normalisation_table', 'numba_kernel', 'augment_batch']
 
 # %% ../nbs/06_images.ipynb #4cf75f47
 import os
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -170,6 +169,14 @@ class Images:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def move_to(self, device: torch.device) -> "Images":
+        "Keep the decoded images on a GPU, where they take less than half of its free memory."
+        if self.pixels is not None and device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.pixels.nbytes < free / 2:
+                self.pixels = self.pixels.to(device)
+        return self
+
     def read(
         self,
         positions: Tensor,  # [n] int64
@@ -224,11 +231,16 @@ def flip_and_crop(
     size: tuple[int, int],  # height and width of the crop
 ) -> Tensor:  # [B, 3, *size]
     "Mirror some images, pad all, and crop each at its own position."
-    both = torch.cat([images, images.flip(-1)])
-    padded = F.pad(both, (pad, pad, pad, pad))
-    windows = padded.unfold(2, size[0], 1).unfold(3, size[1], 1)  # [2B, 3, tops, lefts, *size]
-    rows = torch.arange(len(images), device=images.device) + len(images) * flip
-    return windows[rows, :, top, left]
+    (count, _, height, width), device = images.shape, images.device
+    rows = top[:, None] + torch.arange(size[0], device=device) - pad  # [B, h], of the whole image
+    columns = left[:, None] + torch.arange(size[1], device=device) - pad  # [B, w]
+    tall, wide = ((x >= 0) & (x < end) for x, end in ((rows, height), (columns, width)))
+    columns = torch.where(flip[:, None], width - 1 - columns, columns)
+    image = torch.arange(count, device=device)[:, None, None]
+    row, column = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    pixels = images.movedim(1, 3)[image, row[:, :, None], column[:, None]]  # [B, *size, 3]
+    inside = tall[:, :, None] & wide[:, None]
+    return (pixels * inside[..., None]).movedim(3, 1).contiguous()
 
 # %% ../nbs/06_images.ipynb #43c95b9d
 ERASE_ATTEMPTS = 100  # rectangles tried before an image is left whole
@@ -303,6 +315,13 @@ class AugmentationParameters(NamedTuple):
         )
 
 # %% ../nbs/06_images.ipynb #7600f39b
+def send(values: Tensor, device: torch.device) -> Tensor:
+    "Copy to a device; to a GPU through pinned memory, so that nothing waits for the copy."
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
 @dataclass(frozen=True)
 class Augmentation:
     "Flip, pad, crop, normalise, erase: the released code's order, after resizing."
@@ -342,7 +361,7 @@ class Augmentation:
         draws: AugmentationParameters,  # as `draw` sampled them
     ) -> Tensor:  # [B, 3, H, W] float32, normalised
         "Augment a batch with given parameters, on the images' device."
-        flip, top, left, boxes = draws.each(lambda values: values.to(images.device))
+        flip, top, left, boxes = draws.each(lambda values: send(values, images.device))
         size = self.crop or (images.shape[2], images.shape[3])
         images = normalise(flip_and_crop(images, flip, top, left, self.pad, size))
         return images if boxes is None else erase(images, boxes, self.erase_value)
@@ -408,11 +427,11 @@ def augment_batch(
     shape = torch.Size([len(indices), 3, images.height, images.width])
     draws = augmentation.sample(shape, generator).each(lambda values: values[share])
     indices, fill = indices[share], numba_kernel()
-    if fill is None:
-        return augmentation.apply(images[indices], draws)
     pixels, chosen = images.pixels, images.positions[indices]
     if pixels is None:  # too many to keep: read them for this batch
         pixels, chosen = images[indices], torch.arange(len(indices))
+    if fill is None or pixels.device.type != "cpu":
+        return augmentation.apply(pixels[send(chosen, pixels.device)], draws)
     flip, top, left, some_boxes = draws.each(lambda values: values.contiguous())
     nothing = torch.zeros(len(chosen), 4, dtype=torch.int64)
     boxes = nothing if some_boxes is None else some_boxes

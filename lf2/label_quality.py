@@ -10,8 +10,9 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 
-from .clustering import MapFunction, import_faiss, in_blocks, serial_map
+from .clustering import MapFunction, in_blocks, knn, serial_map
 
 # %% ../nbs/22_label_quality.ipynb #b838b803
 def label_quality(
@@ -50,6 +51,7 @@ def label_quality(
 def silhouette_sum(
     block: tuple[np.ndarray, np.ndarray, np.ndarray],  # as in the docstring
     centres: np.ndarray,  # [M, C] float32, at least two
+    device: str | torch.device = "cpu",  # where distances are computed
 ) -> float:
     """Sum the silhouettes of the images of one block.
 
@@ -57,7 +59,7 @@ def silhouette_sum(
     whether the image is alone in its cluster [b] bool.
     """
     features, own, alone = block
-    squares, nearest = import_faiss().knn(features, centres, 2)
+    squares, nearest = knn(features, centres, 2, device)
     is_own = nearest == own[:, None]
     to_own = (squares * is_own).sum(1)
     far = ~is_own.any(1)  # two others are nearer
@@ -73,6 +75,7 @@ def silhouette(
     centres: np.ndarray,  # [M, C] float32
     rows: int = 1 << 14,  # images in a block
     map_function: MapFunction = serial_map,  # applies `silhouette_sum` to all blocks
+    device: str | torch.device = "cpu",  # where distances are computed
 ) -> float:  # −1 to 1; 0 when there are fewer than two clusters
     "Compute the simplified silhouette: how much nearer the own centre is than the next one."
     labels = np.asarray(labels)
@@ -82,7 +85,7 @@ def silhouette(
         return 0.0
     alone = sizes[own] == 1
     blocks = ((features[images[b]], own[b], alone[b]) for b in in_blocks(len(images), rows))
-    return sum(map_function(silhouette_sum, blocks, centres[used])) / len(images)
+    return sum(map_function(silhouette_sum, blocks, centres[used], device)) / len(images)
 
 # %% ../nbs/22_label_quality.ipynb #2173cf83
 def mean_pairwise_ari(
@@ -103,13 +106,14 @@ def cross_camera(
     cameras: np.ndarray | None,  # [N] camera of each image
     neighbours: int = 10,  # nearest neighbours of each image
     sample: int = 1000,  # images whose neighbours are searched, evenly spread
+    device: str | torch.device = "cpu",  # where distances are computed
 ) -> float | None:  # 1 as for chance; None without cameras, or with a single one
     "Divide the share of nearest neighbours that are from another camera by what chance gives."
     if cameras is None:
         return None
     queries = np.unique(np.linspace(0, len(features) - 1, min(sample, len(features))).astype(int))
     count = min(neighbours + 1, len(features))
-    nearest = import_faiss().knn(features[queries], features, count)[1][:, 1:]  # without itself
+    nearest = knn(features[queries], features, count, device)[1][:, 1:]  # without itself
     other = (cameras[nearest] != cameras[queries, None]).mean()
     chance = (cameras[None, :] != cameras[queries, None]).mean()
     return float(other / chance) if chance else None

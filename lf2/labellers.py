@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from lf2.clustering import (
     RELEASED_INIT_SIZE,
@@ -33,6 +34,7 @@ class Labeller:
     needs_num_clusters: ClassVar[bool] = False  # whether it has a field `clusters`, M
     # how independent pieces of work are done: in turn, or shared among processes
     map_function: MapFunction = field(default=serial_map, repr=False, compare=False)
+    device: str | torch.device = field(default="cpu", repr=False, compare=False)  # that computes
 
     def __call__(
         self,
@@ -47,14 +49,14 @@ class Labeller:
         cls,
         settings: Mapping[str, Any],  # by the names of fields; others are ignored
         stream: int = 0,  # which list of features; 0 is the whole image
-        map_function: MapFunction = serial_map,
+        **work: Any,  # `map_function` and `device`
     ) -> "Labeller":
         "Take the fields from a configuration; of a tuple of `clusters`, the stream's number."
-        names = {field.name for field in fields(cls)} - {"map_function"}
+        names = {field.name for field in fields(cls)} - {"map_function", "device"}
         chosen = {name: settings[name] for name in names & settings.keys()}
         if isinstance(chosen.get("clusters"), (tuple, list)):
             chosen["clusters"] = chosen["clusters"][stream]
-        return cls(**chosen, map_function=map_function)
+        return cls(**chosen, **work)
 
     def at(
         self,
@@ -104,6 +106,7 @@ class KMeans(Labeller):
             seed,
             sample=self.cluster_sample,
             map_function=self.map_function,
+            device=self.device,
         )
 
     def check(self, images: int, identities: int) -> None:
@@ -126,11 +129,11 @@ class MiniBatchKMeans(Labeller):
 
     @classmethod
     def from_settings(
-        cls, settings: Mapping[str, Any], stream: int = 0, map_function: MapFunction = serial_map
+        cls, settings: Mapping[str, Any], stream: int = 0, **work: Any
     ) -> "Labeller":
         "Take the fields from a configuration; stripes get the released `init_size` of stripes."
         init_size = RELEASED_INIT_SIZE["part" if stream else "global"]
-        return super().from_settings({"init_size": init_size, **settings}, stream, map_function)
+        return super().from_settings({"init_size": init_size, **settings}, stream, **work)
 
     def __call__(self, features: np.ndarray, seed: int) -> Clusters:
         "Cluster `[N, C]` features into at most M clusters."
@@ -150,9 +153,9 @@ class DBSCAN(Labeller):
     def __call__(self, features: np.ndarray, seed: int) -> Clusters:
         "Cluster `[N, C]` features; outliers get the label −1. The seed is not used."
         if not self.eps_share:
-            return dbscan(features, self.eps, self.min_samples, self.k1)
+            return dbscan(features, self.eps, self.min_samples, self.k1, device=self.device)
         features = validate_features(features, 1)
-        pairs = close_pairs(features, 0.999, self.k1)
+        pairs = close_pairs(features, 0.999, self.k1, device=self.device)
         eps = max(automatic_eps(pairs, self.eps_share), 1e-6)
         return cluster_pairs(pairs, features, eps, self.min_samples)
 
@@ -182,7 +185,7 @@ def make_labellers(
     settings: Mapping[str, Any],  # of the configuration, by name
     changed: set[str],  # names of the settings that are not at their default
     streams: int = 1,  # how many lists of features are clustered
-    map_function: MapFunction = serial_map,  # who does work that can be shared
+    **work: Any,  # `map_function` and `device` of a `Labeller`
 ) -> list[Labeller]:  # one for each stream
     "Build the labellers of a run. Raises an `InputError` for a setting that the labeller ignores."
     kind = LABELLERS.find(labeller)
@@ -197,4 +200,4 @@ def make_labellers(
                 f"--{name.replace('_', '-')} {settings[name]}: --labeller {labeller} does not use "
                 f"it; leave it out, or use --labeller {' or '.join(users)}"
             )
-    return [kind.from_settings(settings, stream, map_function) for stream in range(streams)]
+    return [kind.from_settings(settings, stream, **work) for stream in range(streams)]

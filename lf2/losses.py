@@ -35,13 +35,15 @@ def hardest_pairs(
     Raises `ValueError` for a batch of one identity, in which no image has a negative.
     """
     same = identities[:, None] == identities[None]
+    farthest = distances.masked_fill(~same, -math.inf).amax(1)
+    nearest = distances.masked_fill(same, math.inf).amin(1)
+    if same.device.type != "cpu":  # asking would wait for the GPU: the loss becomes NaN instead
+        return farthest, nearest.masked_fill(same.all(), math.nan)
     if same.all():
         raise ValueError(
             f"all {len(identities)} images of the batch have one identity, so no image has a "
             "negative: a triplet loss needs batches of at least two identities"
         )
-    farthest = distances.masked_fill(~same, -math.inf).amax(1)
-    nearest = distances.masked_fill(same, math.inf).amin(1)
     return farthest, nearest
 
 # %% ../nbs/20_losses.ipynb #d02a7e64

@@ -96,7 +96,7 @@ class ClusteringMethod(Method):
         self.micro_batches = config.micro_batches or target.processes.count
         self.labellers = make_labellers(
             config.labeller, asdict(config), changed_fields(config, Labelling), config.streams,
-            target.processes.parallel_map,
+            map_function=target.processes.parallel_map, device=target.device,
         )
         for labeller in self.labellers:
             labeller.check(target.num_images, config.identities)
@@ -167,6 +167,8 @@ def resize_to(
 class GlobalLoss(Loss):
     "Cross-entropy and triplet on the student's global vector: stream 0 of LF²."
 
+    recordable: ClassVar[bool] = True
+
     def __init__(self, config: LF2Config, part: int = 0):
         super().__init__()
         self.smoothing, self.triplet_weight = config.smoothing, config.triplet_weight
@@ -183,6 +185,8 @@ class GlobalLoss(Loss):
 class PartLoss(Loss):
     "Triplet on the student's vector of stripe j: stream j of LF²."
 
+    recordable: ClassVar[bool] = True
+
     def __init__(self, config: LF2Config, part: int):
         super().__init__()
         self.part, self.weight = part, config.part_weight
@@ -195,6 +199,8 @@ class PartLoss(Loss):
 
 class FusedPartLoss(PartLoss):
     "Triplets on the student's vector and on the fused vector of stripe j, with trained fusion."
+
+    recordable: ClassVar[bool] = True
 
     def __init__(self, config: LF2Config, part: int):
         super().__init__(config, part)
@@ -211,6 +217,7 @@ class FusedPartLoss(PartLoss):
 class SumLoss(Loss):
     "Several losses on one batch."
 
+    recordable: ClassVar[bool] = True
     losses: Any
 
     def __init__(self, losses: list[Loss]):
@@ -284,6 +291,7 @@ class LF2Method(ClusteringMethod):
     "LF² (Ding and Zhou, ICPR 2022) and all its variants."
 
     Config: ClassVar[type[AdaptConfig]] = LF2Config
+    recordable: ClassVar[bool] = True
     config: LF2Config
 
     def __init__(self, config: LF2Config, target: Target):
@@ -340,3 +348,4 @@ class Recipe(LF2Method):
     "Our recipe: LF² with one clustering of the descriptor by DBSCAN, balanced over cameras."
 
     Config: ClassVar[type[AdaptConfig]] = RecipeConfig
+    recordable: ClassVar[bool] = True

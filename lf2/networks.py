@@ -36,19 +36,26 @@ def ema_decay_at(
 def update_ema(
     teacher: nn.Module,
     student: nn.Module,  # of the same shape
-    decay: float,  # share of the teacher that is kept; 0 copies the student
+    decay: float | Tensor,  # share of the teacher that is kept; 0 copies the student
     buffers: bool = False,  # also average running statistics (and copy counters)
 ) -> None:
     "Move the teacher one step towards the student, in place."
-    for average, value in zip(teacher.parameters(), student.parameters(), strict=True):
-        average.lerp_(value, 1 - decay)
-    if not buffers:
+    pairs: list[tuple[Tensor, Tensor]] = list(
+        zip(teacher.parameters(), student.parameters(), strict=True)
+    )
+    if buffers:
+        for statistic, latest in zip(teacher.buffers(), student.buffers(), strict=True):
+            if statistic.is_floating_point():
+                pairs.append((statistic, latest))
+            else:
+                statistic.copy_(latest)
+    if isinstance(decay, float):
+        for average, value in pairs:
+            average.lerp_(value, 1 - decay)
         return
-    for statistic, latest in zip(teacher.buffers(), student.buffers(), strict=True):
-        if statistic.is_floating_point():
-            statistic.lerp_(latest, 1 - decay)
-        else:
-            statistic.copy_(latest)
+    averages, values = map(list, zip(*pairs, strict=True))  # on a GPU: few kernels for all
+    torch._foreach_mul_(averages, decay)
+    torch._foreach_add_(averages, torch._foreach_mul(values, 1 - decay))
 
 # %% ../nbs/15_networks.ipynb #9d55e324
 def make_teacher(
@@ -94,7 +101,11 @@ class TeacherStudent(nn.Module):
         buffers: bool = False,  # also average the running statistics
     ) -> None:
         "Move the teacher towards the student and count the step."
-        momentum = ema_decay_at(int(self.step), limit)
+        momentum: float | Tensor
+        if self.step.device.type == "cpu":
+            momentum = ema_decay_at(int(self.step), limit)
+        else:  # the same on a GPU, without waiting for the number
+            momentum = (1 - 1 / (self.step.double() + 1)).clamp_max(limit).float()
         update_ema(self.teacher, self.student, momentum, buffers)
         self.step += 1
 

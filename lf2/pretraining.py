@@ -9,6 +9,7 @@ __all__ = ['learning_rate_factor', 'source_losses', 'source_classes', 'source_sa
 
 # %% ../nbs/46_pretraining.ipynb #ed0b0e49
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from .datasets import open_dataset
 from .distributed import Processes, all_or_raise, extract_together, read_together
 from .engine import Engine
 from .history import scores_of
-from .images import SOURCE_AUGMENTATION, Images, augment_batch
+from .images import SOURCE_AUGMENTATION, Images, augment_batch, send
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
 from .run_folder import scratch_folder
@@ -141,14 +142,16 @@ class SourceData:
         memory = int(c.memory * 2**30)
         size = c.height, c.width, c.workers, memory
         self.images = read_together(self.processes, self.source.train, *size, scratch)
+        self.images.move_to(self.device)
         if self.target and self.processes.is_rank_zero:
             self.target_images = Images(self.target.train, *size, spill_dir=scratch)
+            self.target_images.move_to(self.device)
         for role, dataset in self.datasets.items():
             if self.processes.is_rank_zero:
                 warn_unscored(dataset, f"--{role}")
         if self.source.can_be_scored:
             def read(*words: Any, **options: Any) -> Images:
-                return read_together(self.processes, *words, **options)
+                return read_together(self.processes, *words, **options).move_to(self.device)
 
             self.split = TestSplit(self.source, *size, scratch, read)
 
@@ -206,12 +209,12 @@ class SourceLoader:
         "Iterate over the batches after the first `done` ones, on the device."
         data = self.data
         iterations = range(done, data.config.iterations)
-        for batch in prefetch(lambda iteration: data.batch(self.epoch, iteration), iterations):
-            others = batch.target_images
-            yield SourceBatch(
-                batch.images.to(data.device), batch.labels.to(data.device),
-                None if others is None else others.to(data.device),
-            )
+        def batch(iteration: int) -> SourceBatch:
+            images, labels, others = data.batch(self.epoch, iteration)
+            to_bn = None if others is None else send(others, data.device)
+            return SourceBatch(send(images, data.device), send(labels, data.device), to_bn)
+
+        return prefetch(batch, iterations)
 
     def paths(self, iteration: int) -> dict[str, list[str]]:
         "Return the files of a batch's images, by role; iterations count from 0."
@@ -253,8 +256,12 @@ def train_on_source(
         for group in optimizer.param_groups:
             group["lr"] = rate
         net.train()
+        step = engine.prepare(
+            partial(pretrain_step, config, net, optimizer=optimizer, engine=engine), optimizer,
+            recordable=True,
+        )
         for batch in epoch.iterations(data.loader(epoch.number)):
-            epoch.add(pretrain_step(config, net, batch, optimizer, engine))
+            epoch.add(step(batch))
         scores = data.score(net.eval().describe, epoch.number)
         epoch.end({"learning_rate": rate, **epoch.means(), **scores})
     return run.finish(lambda: pretraining_results(run, data))

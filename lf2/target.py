@@ -9,7 +9,7 @@ __all__ = ['NO_CAMERAS', 'Sampler', 'Stream', 'Batch', 'PseudoLabels', 'Target',
 # %% ../nbs/47_target.ipynb #ba1b6703
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -23,7 +23,7 @@ from .datasets import open_dataset
 from .distributed import Processes, all_or_raise, extract_together, read_together
 from .features import extract
 from .history import scores_of
-from .images import TARGET_AUGMENTATION, Augmentation, Images, augment_batch
+from .images import TARGET_AUGMENTATION, Augmentation, Images, augment_batch, send
 from .label_quality import cross_camera, label_quality, mean_pairwise_ari, silhouette
 from lf2.records import (
     UNKNOWN_CAMERA,
@@ -172,7 +172,7 @@ class Target:
     @cached_property
     def images(self) -> Images:
         "The training images, decoded when they are first used."
-        return self.read(self.dataset.train)
+        return self.read(self.dataset.train).move_to(self.device)
 
     @cached_property
     def split(self) -> TestSplit | None:
@@ -180,7 +180,11 @@ class Target:
         if not self.dataset.can_be_scored:
             return None
         size = self.height, self.width, self.config.workers, self.memory, self.scratch
-        return TestSplit(self.dataset, *size, partial(read_together, self.processes))
+
+        def read(*words: Any, **options: Any) -> Images:
+            return read_together(self.processes, *words, **options).move_to(self.device)
+
+        return TestSplit(self.dataset, *size, read)
 
     @cached_property
     def source_dataset(self) -> Dataset:
@@ -191,7 +195,7 @@ class Target:
     @cached_property
     def source_images(self) -> Images:
         "The training images of the source, decoded when they are first used."
-        return self.read(self.source_dataset.train)
+        return self.read(self.source_dataset.train).move_to(self.device)
 
     def decode(self) -> None:
         "Decode the images now: everything that can be wrong with the input was checked before."
@@ -210,7 +214,8 @@ class Target:
         "Extract features of images and their mirror images."
         return extract_together(
             self.processes, function, self.images if images is None else images, device=self.device,
-            max_bytes=self.memory, spill_dir=self.scratch, **options,
+            max_bytes=self.memory, spill_dir=self.scratch,
+            precision=self.config.precision, **options,
         )
 
     def score(
@@ -279,6 +284,7 @@ class JoinedImages:
         target, source = self.both
         of_source = positions >= len(target)
         first, second = target[positions[~of_source]], source[positions[of_source] - len(target)]
+        second = second.to(first.device)
         images = first.new_empty(len(positions), *first.shape[1:])
         images[~of_source], images[of_source] = first, second
         return images
@@ -318,8 +324,10 @@ class TargetLoader:
     def __call__(self, done: int = 0) -> Iterator[list[Batch]]:
         "Iterate over the iterations' batches after the first `done` ones, on the device."
         target = self.target
-        for batches in prefetch(self.batch, range(done, target.config.iterations)):
-            yield [Batch(*(x.to(target.device) for x in batch)) for batch in batches]
+        def batches(iteration: int) -> list[Batch]:
+            return [Batch(*(send(x, target.device) for x in b)) for b in self.batch(iteration)]
+
+        return prefetch(batches, range(done, target.config.iterations))
 
     def paths(self, iteration: int) -> dict[str, list[str]]:
         "Return the files of a batch's images, by stream; iterations count from 0."
@@ -346,14 +354,14 @@ def diagnose(
     "Measure clusters without any label."
     labels = [c.labels for c in clusters]
     pairs = zip((c.labels for c in before), labels, strict=False)
-    each = target.processes.parallel_map
+    work: Any = {"map_function": target.processes.parallel_map, "device": target.device}
     return {
         "silhouette": mean(
-            silhouette(f, *c, map_function=each) for f, c in zip(features, clusters, strict=True)
+            silhouette(f, *c, **work) for f, c in zip(features, clusters, strict=True)
         ),
         "stability": mean(mean_pairwise_ari(list(pair)) for pair in pairs),
         "agreement": mean_pairwise_ari(labels),
-        "cross_camera": cross_camera(features[0], target.cameras),
+        "cross_camera": cross_camera(features[0], target.cameras, device=target.device),
     }
 
 # %% ../nbs/47_target.ipynb #d1c5dc08

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,12 +31,12 @@ from lf2.clustering import kmeans
 from lf2.configuration import LF2Config, preset_config
 from lf2.dbscan import dbscan
 from lf2.distributed import Processes
-from lf2.engine import Engine
+from lf2.engine import Engine, RecordedStep
 from lf2.experiments.benchmarks import Network, ReadyStep, made_up_people, method_without_data
-from lf2.features import extract
+from lf2.features import autocast_in, extract
 from lf2.history import read_history
 from lf2.images import TARGET_AUGMENTATION, Images, augment_batch
-from lf2.label_quality import label_quality
+from lf2.label_quality import cross_camera, label_quality, silhouette
 from lf2.loop import train_step
 from lf2.metrics import score
 from lf2.networks import LF2
@@ -119,11 +120,20 @@ def make_step(
     return ReadyStep(method, batches, method.optimizer(), Engine(processes, method))
 
 
+def prepared(ready: ReadyStep, recorded: bool) -> Callable[[], dict[str, torch.Tensor]]:
+    "Return a step as `lf2 adapt` takes it: recorded as a CUDA graph, or launched by Python."
+    step = partial(
+        train_step, ready.method, optimizer=ready.optimizer, engine=ready.engine)
+    step = ready.engine.prepare(step, ready.optimizer, recorded)
+    return lambda: step(ready.batches)
+
+
 def networks(batch: int) -> list[Network]:
-    "The paper's network and a small one; or a tiny one."
+    "The paper's network and a small one in two sizes; or a tiny one."
     if OPTIONS.tiny:
         return [Network("tiny", 64, 32, min(batch, 8))]
-    return [Network("resnet50", 256, 128, batch), Network("mobilenet_v2", 128, 64, batch)]
+    return [Network("resnet50", 256, 128, batch), Network("mobilenet_v2", 256, 128, batch),
+            Network("mobilenet_v2", 128, 64, batch)]
 
 
 def random_images(count: int, height: int, width: int) -> Images:
@@ -193,113 +203,170 @@ def agree() -> None:
 
 @piece(90)
 def repeat() -> None:
-    "Take the same four steps twice, and count the weights and statistics with the same bits."
-    os.environ |= WORKSPACE  # for both, so that only the flags differ
-    small, others = Network("tiny", 64, 32, 16), () if OPTIONS.tiny else networks(16)
+    "Take the same eight steps twice, and count the weights and statistics with the same bits."
+    os.environ |= WORKSPACE  # for all, so that only the flags differ
+    small, others = Network("tiny", 64, 32, 16), () if OPTIONS.tiny else networks(16)[1:]
     for network, preset in itertools.product((small, *others), ("paper", "recipe")):
         for deterministic in (False, True):
             set_arithmetic(deterministic=deterministic)
-            ends = []
-            for _ in range(2):
+            ends = {}
+            for way in ("once", "again", "recorded"):
                 ready = make_step(network, preset, groups=8)
-                for _ in range(4):
-                    ready.adapt()
-                ends.append(ready.method.state_dict())
-            same = sum(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
-            row(backbone=network.backbone, preset=preset, deterministic=deterministic,
-                tensors_equal=same, tensors=len(ends[0]))
+                step = prepared(ready, recorded=way == "recorded")
+                losses = [step()["loss"].item() for _ in range(8)]
+                ends[way] = ready.method.state_dict()
+                for name in ("again", "recorded") if way != "once" else ():
+                    if name == way:
+                        same = sum(torch.equal(ends["once"][k], v) for k, v in ends[way].items())
+                        row(backbone=network.backbone, preset=preset, deterministic=deterministic,
+                            way=way, tensors_equal=same, tensors=len(ends[way]), losses=losses)
 
 
-WAYS: dict[str, tuple[dict[str, bool], dict[str, Any]]] = {  # for `arithmetic`, for `make_step`
-    "float32": ({"tf32": False}, {}),
-    "TF32 (torch's default)": ({}, {}),
-    "TF32, deterministic": ({"deterministic": True}, {}),
-    "TF32, channels last": ({}, {"channels_last": True}),
-    "TF32, no batch-norm groups": ({}, {"groups": 0}),
-    "bf16": ({}, {"precision": "bfloat16"}),
-    "bf16, channels last": ({}, {"precision": "bfloat16", "channels_last": True}),
-}
+@piece(30)
+def waits() -> None:
+    "Count how often a step waits for the GPU, and time how long Python takes to launch it."
+    for preset, recorded in itertools.product(("paper", "recipe"), (False, True)):
+        step = prepared(make_step(networks(64)[-1], preset, groups=32), recorded)
+        for _ in range(5):
+            step()
+        if GPU.type == "cuda":
+            torch.cuda.set_sync_debug_mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            step()
+        torch.cuda.set_sync_debug_mode("default") if GPU.type == "cuda" else None
+        where = sorted({f"{Path(w.filename).name}:{w.lineno}" for w in caught})
+        row(preset=preset, recorded=recorded, waits=len(caught), where=where)
 
 
-@piece(150)
+class Way(NamedTuple):
+    "How a step is computed."
+    precision: str
+    channels_last: bool = False
+    groups: int = 32  # images that share batch-norm statistics; 0: all of a batch
+    recorded: bool = True  # as a CUDA graph
+
+
+WAYS = [
+    Way("float32"), Way("tf32", recorded=False), Way("tf32"), Way("tf32", True),
+    Way("tf32", True, 0), Way("bfloat16"), Way("bfloat16", True), Way("bfloat16", True, 0),
+]
+
+
+def bare_step(network: Network, preset: str, way: Way) -> Callable[[], Any]:
+    "Return the bare passes of the backbones of one step: student's, backward, and teacher's."
+    method = make_step(network, preset, GPU, way.groups, way.precision, way.channels_last).method
+    streams, model = method.config.streams, method.model
+    layout = torch.channels_last if way.channels_last else torch.contiguous_format
+    shape = (network.batch, 3, *network[1:3])
+    images = [torch.randn(shape, device=GPU).to(memory_format=layout) for _ in range(streams)]
+
+    def step(batches: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        for parameter in model.student.parameters():
+            parameter.grad = None
+        for batch in batches:
+            with autocast_in(way.precision, GPU):
+                loss = model.student.backbone(batch).float().mean()
+                if not method.is_averaged:
+                    with torch.no_grad():
+                        model.teacher.backbone(batch)
+                loss.backward()
+        return {"loss": loss.detach()}
+
+    take = RecordedStep(step) if way.recorded and GPU.type == "cuda" else step
+    return lambda: take(images)
+
+
+@piece(240)
 def step() -> None:
-    "Time a training step and measure its memory, with the images on the card already."
-    small = networks(16)  # shows what launching the kernels costs
-    for network, preset in itertools.product((*networks(64), *small), ("paper", "recipe")):
-        for way, (flags, more) in WAYS.items():
-            set_arithmetic(**flags)
-            ready = make_step(network, preset, **{"groups": network.batch // 2} | more)
-            seconds = seconds_of(ready.adapt, 1 if OPTIONS.tiny else 7)
-            peak = torch.cuda.max_memory_allocated() / 2**30 if GPU.type == "cuda" else None
-            torch.cuda.reset_peak_memory_stats() if GPU.type == "cuda" else None
-            row(**network._asdict(), preset=preset, way=way, ms=1e3 * seconds, peak_gib=peak,
-                images_s=network.batch * len(ready.batches) / seconds)
+    "Time training steps beside the bare passes of their backbones, with the images on the card."
+    for network, preset in itertools.product(networks(64), ("paper", "recipe")):
+        for way in WAYS[:2] if OPTIONS.tiny else WAYS:
+            way = way._replace(precision="float32") if GPU.type == "cpu" else way
+            set_arithmetic(way.precision == "tf32")
+            for bare in (False, True):
+                if bare:
+                    take = bare_step(network, preset, way)
+                else:
+                    ready = make_step(
+                        network, preset, GPU, way.groups, way.precision, way.channels_last)
+                    take = prepared(ready, way.recorded)
+                seconds = seconds_of(take, 1 if OPTIONS.tiny else 9)
+                peak = torch.cuda.max_memory_allocated() / 2**30 if GPU.type == "cuda" else None
+                streams = 1 if preset == "recipe" else 3
+                row(**network._asdict(), preset=preset, **way._asdict(), bare=bare,
+                    ms=1e3 * seconds, images_s=network.batch * streams / seconds, peak_gib=peak)
+                del take
+                ready = None
+                torch.cuda.empty_cache() if GPU.type == "cuda" else None
+                torch.cuda.reset_peak_memory_stats() if GPU.type == "cuda" else None
 
 
 @piece(90)
 def extract_features() -> None:
-    "Time the extraction of descriptors. Each image is forwarded twice, and counted once."
+    "Time the extraction of descriptors beside the bare backbone. Each image is forwarded twice."
     for network in networks(64):
         images = random_images(64 if OPTIONS.tiny else 4096, network.height, network.width)
+        images.move_to(GPU)
         model, exact = make_step(network, "recipe").method.model.eval(), None
-        for way, (flags, more) in WAYS.items():
-            if flags.get("deterministic") or "groups" in more:
+        batch = images[:256].float()
+        for precision, last in (("float32", False), ("tf32", False), ("tf32", True),
+                                ("bfloat16", True)):
+            if precision == "tf32" and GPU.type == "cpu":
                 continue
-            set_arithmetic(**flags)
-            layout = torch.channels_last if "channels_last" in more else torch.contiguous_format
-            model = model.to(memory_format=layout)
-            for batch in (64, 256):
-                call = partial(extract, model.describe, images, batch, GPU,
-                               precision=more.get("precision", arithmetic(GPU)))
-                call()
-                found, seconds = timed(call)
-                exact = found if exact is None else exact
-                row(backbone=network.backbone, way=way, batch=batch,
-                    images_s=len(images) / seconds,
-                    largest_1_minus_cosine=float(1 - (found.astype(float) * exact).sum(1).min()))
+            model = model.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+            call = partial(extract, model.describe, images, device=GPU, precision=precision)
+            call()
+            found, seconds = timed(call)
+            exact = found if exact is None else exact
+            with torch.inference_mode(), autocast_in(precision, GPU):
+                bare = seconds_of(partial(model.teacher.backbone, batch))
+            row(**network._asdict() | {"batch": 256}, precision=precision, channels_last=last,
+                images_s=len(images) / seconds, bare_images_s=len(batch) / bare / 2,
+                largest_1_minus_cosine=float(1 - (found.astype(float) * exact).sum(1).min()))
 
 
 @piece(60)
 def loader() -> None:
     "Time the augmentation of a batch of 64: numba on one CPU thread, or torch on the GPU."
     for height, width in ((256, 128), (128, 64)):
-        images = random_images(128 if OPTIONS.tiny else 2048, height, width)
-        chosen, pixels = torch.arange(64), images.pixels.to(GPU)
-        cpu = partial(augment_batch, images, chosen, TARGET_AUGMENTATION, torch_generator(0))
-        gpu = partial(TARGET_AUGMENTATION, pixels[chosen], torch_generator(0))
+        count = 128 if OPTIONS.tiny else 2048
+        here, there = (random_images(count, height, width) for _ in range(2))
+        there.move_to(GPU)
+        chosen, how = torch.arange(64), TARGET_AUGMENTATION
+        cpu, gpu = (
+            partial(augment_batch, images, chosen, how, torch_generator(0))
+            for images in (here, there))
         difference = (cpu() - gpu().cpu()).abs().max().item()  # both start from the same seed
         row(size=f"{height}x{width}", cpu_images_s=64 / seconds_of(cpu),
             gpu_images_s=64 / seconds_of(gpu), largest_difference=difference)
 
 
-def torch_kmeans(features: np.ndarray, clusters: int, rounds: int = 100) -> np.ndarray:
-    "Cluster by Lloyd's k-means in matrix products. An empty cluster keeps its centre."
-    x = torch.from_numpy(features).to(GPU)
-    chosen = torch.randperm(len(x), generator=torch_generator(0))[:clusters].to(GPU)
-    centres, labels = x[chosen], torch.full((len(x),), -1, device=GPU)
-    for _ in range(rounds):
-        before = labels
-        labels = torch.addmm(centres.square().sum(1), x, centres.T, alpha=-2).argmin(1)
-        if torch.equal(labels, before):
-            break
-        member = nn.functional.one_hot(labels, clusters).T.to(x.dtype)
-        sizes = member.sum(1, keepdim=True)
-        centres = torch.where(sizes > 0, member @ x / sizes.clamp_min(1), centres)
-    return labels.cpu().numpy()
-
-
-@piece(100)
+@piece(120)
 def clustering() -> None:
-    "Time k-means at Market-1501's size: faiss on the CPU, as a run does, or torch on the GPU."
+    "Time labelling at Market-1501's size on the GPU and on the CPU, and compare the labels."
     count, channels, clusters = (400, 64, 30) if OPTIONS.tiny else (12936, 2048, 700)
     features, people = made_up_people(count, clusters, channels, 3.0)
-    torch_kmeans(features, clusters)  # warm up
-    labels, seconds = timed(lambda: torch_kmeans(features, clusters))
-    same = bool((torch_kmeans(features, clusters) == labels).all())
-    row(way="torch", seconds=seconds, same_twice=same, **label_quality(labels, people))
-    found, seconds = timed(lambda: kmeans(features, clusters, 0))
-    row(way="faiss", seconds=seconds, **label_quality(found.labels, people))
-    row(way="DBSCAN", seconds=timed(lambda: dbscan(features, eps=0.9))[1])
+    cameras = np.random.default_rng(0).integers(0, 6, count)
+    kmeans(features[:200], 20, 0, device=GPU)  # warm up
+    found: dict[str, Any] = {}
+    for device in (GPU, CPU):
+        for name, call in (("kmeans", partial(kmeans, features, clusters, 0, device=device)),
+                           ("dbscan", partial(dbscan, features, eps=0.9, device=device))):
+            labels, seconds = timed(call)
+            before = found.setdefault(name, labels)
+            same = float((before.labels == labels.labels).mean())
+            row(device=device.type, way=name, seconds=seconds, same_labels=same,
+                **label_quality(labels.labels, people))
+        labels = found["kmeans"]
+        for name, call in (
+            ("silhouette", partial(silhouette, features, *labels, device=device)),
+            ("cross_camera", partial(cross_camera, features, cameras, device=device)),
+        ):
+            value, seconds = timed(call)
+            row(device=device.type, way=name, seconds=seconds, value=value)
+    seconds = timed(partial(label_quality, found["kmeans"].labels, people))[1]
+    row(way="ARI and AMI", seconds=seconds)
 
 
 @piece(100)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PICKS', 'CENTRED', 'DBSCAN', 'DESCRIPTOR', 'BLIND', 'ROWS', 'PAPER_SCORES', 'REFERENCES', 'DIAGNOSTICS', 'Outcome',
-           'Cell', 'cost_of', 'transfer_outcome', 'adabn_outcome', 'supervised_outcome', 'adapted_outcome', 'Row',
-           'title_of', 'cells_of_row', 'cells_of', 'check_labellers', 'Gain', 'paired_gain', 'table_line', 'rounded',
-           'spread_text', 'paper_text', 'Group', 'group_cells', 'gain_over', 'gain_text', 'markdown_table',
-           'gain_lines', 'epoch_lines', 'plot_ablation', 'query_precisions', 'write_tables', 'ablate']
+           'Cell', 'cost_of', 'transferred_pick', 'transfer_outcome', 'adabn_outcome', 'supervised_outcome',
+           'adapted_outcome', 'Row', 'title_of', 'cells_of_row', 'cells_of', 'check_labellers', 'Gain', 'paired_gain',
+           'table_line', 'rounded', 'spread_text', 'paper_text', 'Group', 'group_cells', 'gain_over', 'gain_text',
+           'markdown_table', 'gain_lines', 'epoch_lines', 'plot_ablation', 'query_precisions', 'write_tables', 'ablate']
 
 # %% ../../nbs/80_ablation.ipynb #1f770f40
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ from ..metrics import Scores
 from ..pretraining import pretrain
 from ..records import InputError
 from ..run_folder import read_json, write_json
-from ..saved_models import load_model, save_description, save_pick
+from ..saved_models import PICK_FILES, load_model, save_description, save_pick
 from ..scoring import TestSplit, adapt_statistics, evaluate, plain_scores_of
 from ..seeds import numpy_generator
 
@@ -94,13 +94,21 @@ def cost_of(
     return streams * config.epochs * config.iterations * batch, float(seconds)
 
 # %% ../../nbs/80_ablation.ipynb #df8a2512
+def transferred_pick(
+    source: str | Path,  # folder of a pre-training run
+) -> str:
+    "Return the pick that adaptation starts from: the last where no labels of the source chose."
+    return "source_best" if Path(source, PICK_FILES["source_best"]).exists() else "last"
+
+
 def transfer_outcome(
     cell: Cell,  # whose source is finished
 ) -> Outcome:
     "Read the scores of direct transfer from the results of pre-training."
     scores = read_json(Path(cell.source.output, "results.json"))["direct_transfer"]
     last = {"epoch": 0, **scores}
-    return Outcome(Path(cell.source.output), "source_best", {"last": last}, [], {}, 0, 0.0)
+    folder = Path(cell.source.output)
+    return Outcome(folder, transferred_pick(folder), {"last": last}, [], {}, 0, 0.0)
 
 
 def adabn_outcome(
@@ -110,7 +118,7 @@ def adabn_outcome(
     results = cell.folder / "results.json"
     if not results.exists():
         config, device = cell.source, choose_device(cell.source.device)
-        model, height, width = load_model(config.output, "source_best")
+        model, height, width = load_model(config.output, transferred_pick(config.output))
         dataset = open_dataset(str(config.target))
         images = Images(dataset.train, height, width, workers=config.workers)
         adapt_statistics(model.to(device), images, cell.seed, device=device)

@@ -434,7 +434,7 @@ def method_without_data(
         source = SourceNet(network.backbone, 2)
     target = SimpleNamespace(
         source=source, cameras=None, num_images=config.clusters[0], processes=processes,
-        height=network.height, width=network.width,
+        height=network.height, width=network.width, device=torch.device("cpu"),
     )
     return LF2Method(config, cast(Any, target)).train()
 
