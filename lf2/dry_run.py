@@ -9,6 +9,7 @@ __all__ = ['seconds_of', 'peak_memory', 'Estimate', 'made_up_labels', 'estimate'
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from .engine import Engine, require_groups
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
 from .labellers import LABELLERS
-from .loop import METHODS, Method, train_step
+from .loop import METHODS, Method, is_recordable, train_step
 from .records import InputError
 from .run_folder import RunFolder
 from .seeds import numpy_generator, torch_generator
@@ -31,14 +32,16 @@ from .target import NO_CAMERAS, Target
 def seconds_of(
     work: Callable[[], Any],  # what to time
     device: torch.device,  # where it computes
-    times: int = 2,  # after one call to warm up
+    times: int = 2,  # after those to warm up
+    warm_up: int = 1,  # calls
 ) -> float:
     "Measure the wall time of one call."
     def finish() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    work()
+    for _ in range(warm_up):
+        work()
     finish()
     started = time.perf_counter()
     for _ in range(times):
@@ -99,7 +102,12 @@ def estimate(
     method.begin(labels, features)
     batches = next(target.loader(method.streams(labels, 1), epoch=1)())
     optimizer = method.train().optimizer()
-    step = seconds_of(lambda: train_step(method, batches, optimizer, engine), target.device)
+    take = engine.prepare(
+        partial(train_step, method, optimizer=optimizer, engine=engine), optimizer,
+        is_recordable(method),
+    )
+    warm_up = 1 if target.device.type == "cpu" else 4  # a GPU records the fourth
+    step = seconds_of(lambda: take(batches), target.device, warm_up=warm_up)
     method.eval()
     sample = Images(target.images.paths[:size], target.height, target.width)
     image = seconds_of(

@@ -18,6 +18,7 @@ from .clustering import MapFunction, in_blocks, knn, serial_map
 def label_quality(
     labels: np.ndarray,  # [N] pseudo-label of each image; negative: image not used
     truth: np.ndarray | None = None,  # [N] true identities, if known
+    ami: bool = True,  # compute it, which takes most of the time
 ) -> dict[str, Any]:  # used, clusters, largest, singletons, ari, ami
     """Measure the sizes of clusters and, if `truth` is given, their agreement with it.
 
@@ -44,7 +45,8 @@ def label_quality(
         if len(truth) != len(labels):
             raise ValueError(f"{len(labels)} labels but {len(truth)} true identities")
         quality["ari"] = float(adjusted_rand_score(truth[used], labels[used]))
-        quality["ami"] = float(adjusted_mutual_info_score(truth[used], labels[used]))
+        if ami:
+            quality["ami"] = float(adjusted_mutual_info_score(truth[used], labels[used]))
     return quality
 
 # %% ../nbs/22_label_quality.ipynb #bc3a8be2

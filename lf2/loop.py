@@ -137,7 +137,7 @@ def train(run: Session, target: Target, kind: MethodMaker) -> dict[str, Any]:
         if epoch.is_new:
             method.begin(labels.clusters, labels.features)
         optimizer = epoch.keep(method.optimizer())
-        quality = labels.quality(target.truth)
+        quality = labels.quality(target.truth, ami=target.is_scored(epoch.number))
         method.train()
         loader = target.loader(method.streams(labels.clusters, epoch.number), epoch.number)
         step = engine.prepare(

@@ -79,12 +79,13 @@ class PseudoLabels:
     def quality(
         self,
         truth: np.ndarray | None,  # [N] identities, where all are known
+        ami: bool = True,  # measure it, which takes most of the time
     ) -> dict[str, float]:
         "Measure the clusters: number, largest, singletons; ARI and AMI where identities are known."
         return {
             f"{name}_{stream}": value
             for stream, clusters in enumerate(self.clusters)
-            for name, value in label_quality(clusters.labels, truth).items()
+            for name, value in label_quality(clusters.labels, truth, ami).items()
             if value is not None
         }
 
@@ -218,14 +219,17 @@ class Target:
             precision=self.config.precision, **options,
         )
 
+    def is_scored(self, epoch: int) -> bool:
+        "Return whether --evaluate-every asks for an epoch; the last one is always scored."
+        return epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs
+
     def score(
         self,
         describe: Callable[[Tensor], Tensor],  # images to descriptors
         epoch: int = 0,  # of the run; 0: before training
     ) -> dict[str, float | None]:
         "Evaluate on the test split in the epochs that ask for it (None where it has no labels)."
-        c = self.config
-        if epoch % c.evaluate_every and epoch != c.epochs:
+        if not self.is_scored(epoch):
             return {}
         split = self.split
         if split is None:

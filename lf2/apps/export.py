@@ -11,6 +11,7 @@ __all__ = ['BINARY_PLACES', 'PRIVATE_FIELDS', 'PICKED_BY_LABELS', 'DATASET_FACTS
 
 # %% ../../nbs/73_export.ipynb #8086b485
 import contextlib
+import copy
 import io
 import json
 import logging
@@ -236,8 +237,7 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
     ) -> Tensor:  # [B, C] float32, unit length
         "Describe images. Raises `ValueError` for another type or shape, and in training mode."
         if isinstance(images, np.ndarray) and images.dtype == np.uint8:
-            # a copy, since PIL's arrays are read-only
-            images = torch.tensor(images, device=next(self.parameters()).device)
+            images = torch.tensor(images)  # a copy, since PIL's arrays are read-only
         shape = list(getattr(images, "shape", ()))
         if (
             not isinstance(images, Tensor) or images.dtype != torch.uint8
@@ -249,6 +249,7 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
                 f"and not {given}"
             )
         require_eval_mode(self)
+        images = images.to(next(self.parameters()).device)
         pixels = resize_as_pil(images.permute(0, 3, 1, 2), self.height, self.width)
         return cast(Tensor, flip_augmented(self.network.describe, normalise(pixels), "twice"))
 
@@ -403,7 +404,7 @@ def difference_from_torch(
     for size in sizes:
         images = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         with torch.inference_mode():
-            expected = describer(torch.from_numpy(images)).numpy()
+            expected = describer(torch.from_numpy(images)).cpu().numpy()
         (descriptors,) = session.run(None, {"images": images})
         largest = max(largest, float(np.abs(descriptors - expected).max()))
     return largest
@@ -421,6 +422,7 @@ def export_onnx(
     raise `Interrupted`.
     """
     import_onnxruntime()
+    describer = copy.deepcopy(describer).cpu()  # the graph has no device, and the check is there
     facts, summary = describer.facts or {}, describer.summary
     properties = {name: facts.get(name) for name in ("run", "pick", "git_revision", "license")}
     properties |= {
