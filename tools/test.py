@@ -90,7 +90,7 @@ def report(passed: bool, seconds: float, name: str, complaints: str) -> bool:
 
 
 def main() -> int:  # exit code
-    "Test the notebooks, then the checks; with notebooks named, only those."
+    "Test the notebooks and run the checks; with notebooks named, test only those."
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="only these, and no checks")
     parser.add_argument("--flags", default="", help="also run cells marked so: 'slow cuda'")
