@@ -15,7 +15,7 @@ help:  ## say what there is
 demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on synthetic people: minutes, no download of data
 	$(BIN)/lf2 demo --output runs/demo
 
-test: $(VENV)/.lf2-dev  ## test every notebook, then the checks
+test: $(VENV)/.lf2-dev  ## test every notebook, and run the checks
 	@$(BIN)/python tools/test.py
 
 browse: $(VENV)/.lf2-dev  ## use the page of lf2 explore in a headless Chromium

@@ -5,9 +5,12 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import checks
@@ -21,6 +24,12 @@ FRESH.set_forkserver_preload([
 ])
 
 
+def end_with_parent() -> None:
+    "Wait until tools/test.py has ended, perhaps killed, and end this process and all it started."
+    parent_process().join()
+    os.killpg(0, signal.SIGKILL)
+
+
 def test(
     notebook: Path,  # absolute
     flags: list[str],  # cells marked so are run, although settings.ini says to skip them
@@ -28,6 +37,7 @@ def test(
 ) -> None:
     "Run nbdev's own test of one notebook; the exit code says how it went."
     os.setpgid(0, 0)  # so that a time limit ends the programs a notebook started, too
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with open(log, "wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -35,6 +45,12 @@ def test(
 
     skipped = checks.settings()["tst_flags"].split()
     sys.exit(PASSED if test_nb(notebook, skipped, flags, basepath=checks.ROOT)[0] else 1)
+
+
+def end(process: BaseProcess) -> None:
+    "End the process of a notebook and all that it started."
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def run_notebook(
@@ -49,12 +65,20 @@ def run_notebook(
     process.start()
     process.join(limit)
     if process.is_alive():
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end(process)
         process.join()
     printed = log.read_text(errors="replace") if log.exists() else ""
     said = f"{printed}\nexit code {process.exitcode}"
     return process.exitcode == PASSED, time.monotonic() - start, said
+
+
+def run_check(
+    check: Callable[[], list[str]],
+) -> tuple[bool, float, str]:  # whether it passed, seconds, its complaints
+    "Carry out one of the checks."
+    start = time.monotonic()
+    complaints = checks.complaints_of(check)
+    return not complaints, time.monotonic() - start, "\n".join(complaints)
 
 
 def report(passed: bool, seconds: float, name: str, complaints: str) -> bool:
@@ -66,7 +90,7 @@ def report(passed: bool, seconds: float, name: str, complaints: str) -> bool:
 
 
 def main() -> int:  # exit code
-    "Test the notebooks, then the checks; with notebooks named, only those."
+    "Test the notebooks and run the checks; with notebooks named, test only those."
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="only these, and no checks")
     parser.add_argument("--flags", default="", help="also run cells marked so: 'slow cuda'")
@@ -81,25 +105,30 @@ def main() -> int:  # exit code
     workers = max(1, min(options.workers, len(notebooks)))
     # A process that a test kills cannot give its semaphores back, and the last line is the count.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, CORES // workers)))
+    for library in ("OMP", "NUMBA"):  # more threads than cores wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(max(1, CORES // workers)))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     results = []
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(workers) as pool:
         # Synthetic people are rendered anew: a cache left by older code must not decide a test.
         os.environ["LF2_CACHE"] = str(Path(scratch, "cache"))
         jobs = {}
+        for name, check in {} if options.notebooks else checks.CHECKS.items():
+            jobs[pool.submit(run_check, check)] = f"check: {name}"
         for path in reversed(notebooks):  # the last chapters take longest, so they start first
             name = path.relative_to(checks.ROOT).as_posix()
             log = Path(scratch, name.replace("/", "_"))
             job = pool.submit(run_notebook, path, options.flags.split(), options.limit, log)
             jobs[job] = name
-        for job in as_completed(jobs):
-            passed, seconds, said = job.result()
-            results.append(report(passed, seconds, jobs[job], said))
-    for name, check in {} if options.notebooks else checks.CHECKS.items():
-        start = time.monotonic()
-        complaints = checks.complaints_of(check)
-        seconds = time.monotonic() - start
-        results.append(report(not complaints, seconds, f"check: {name}", "\n".join(complaints)))
+        try:
+            for job in as_completed(jobs):
+                passed, seconds, said = job.result()
+                results.append(report(passed, seconds, jobs[job], said))
+        except BaseException:  # else the pool would first do all that is left
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                end(process)
+            raise
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed", flush=True)
     return 0 if results and all(results) else 1
 

@@ -99,7 +99,9 @@ def run_and_kill(
 ) -> Crash | None:  # None if the process ended by itself before
     "Run a command in its own process, and kill it. Raises `RuntimeError` if it fails by itself."
     context = get_context("forkserver")
-    context.set_forkserver_preload(["lf2.cli", "lf2.experiments.ablation"])
+    context.set_forkserver_preload(
+        ["lf2.cli", "lf2.experiments.ablation", "faiss", "numba", "sklearn.cluster"]
+    )
     process = context.Process(target=exec, args=(RUN, {"words": words}))
     started = time.monotonic()
     process.start()
