@@ -8,9 +8,11 @@ output as a line of JSON. What we measured is in data/results/gpu.
 """
 import argparse
 import contextlib
+import cProfile
 import itertools
 import json
 import os
+import pstats
 import signal
 import statistics
 import subprocess
@@ -37,7 +39,7 @@ from lf2.features import autocast_in, extract
 from lf2.history import read_history
 from lf2.images import TARGET_AUGMENTATION, Images, augment_batch
 from lf2.label_quality import cross_camera, label_quality, silhouette
-from lf2.loop import train_step
+from lf2.loop import adapt, train_step
 from lf2.metrics import score
 from lf2.networks import LF2
 from lf2.released import load_released
@@ -431,6 +433,35 @@ def resume() -> None:
         whole, again, resumed = [(run / "model.safetensors").read_bytes() for run in runs]
         row(deterministic=strict, stopped_with=code, again_equal=again == whole,
             resumed_equal=resumed == whole, mAP=[history(run)[-1]["mAP"] for run in runs])
+
+
+PHASES = (  # checked: the steps of a GPU
+    "checked", "train_step", "relabel", "extract", "kmeans", "dbscan", "silhouette",
+    "cross_camera", "mean_pairwise_ari", "label_quality", "score", "save", "save_pick",
+    "keep_snapshot",
+)
+
+
+@piece(150)
+def epoch() -> None:
+    "Show where the epochs of an adaptation to --target go, from --init: seconds by function."
+    epochs, iterations = (2, 3) if OPTIONS.tiny else (3, 100)
+    for preset, batches in (("paper", 3), ("recipe", 1)):
+        folder, profile = tempfile.mkdtemp(), cProfile.Profile()
+        config = preset_config(
+            LF2Config, preset, target=OPTIONS.target, init=OPTIONS.init, output=f"{folder}/run",
+            epochs=epochs, iterations=iterations * 3 // batches, workers=8,
+            precision="tf32" if GPU.type == "cuda" else "float32",
+            **{"clusters": (20,), "bn_group_size": 16} if OPTIONS.tiny else {},
+        )
+        profile.runcall(adapt, config)
+        seconds = [line["seconds"] for line in history(Path(f"{folder}/run"))]
+        row(preset=preset, iterations=config.iterations, epochs=epochs, epoch_s=seconds)
+        phases: dict[str, float] = {}
+        for (file, _, name), values in pstats.Stats(profile).stats.items():  # type: ignore
+            if name in PHASES and "lf2" in file:
+                phases[name] = max(phases.get(name, 0.0), values[3])  # with what it calls
+        row(preset=preset, **phases)
 
 
 @piece(0)  # --seconds decides
