@@ -10,6 +10,7 @@ __all__ = ['CHECKPOINT', 'PREVIOUS_CHECKPOINT', 'CORRUPT_CHECKPOINT', 'LOCK_FILE
 # %% ../nbs/39_checkpoints.ipynb #97af20fb
 import contextlib
 import errno
+import glob
 import json
 import os
 import signal
@@ -207,9 +208,10 @@ def lock_owner(
 
 def delete_leftovers(
     folder: Path,  # locked by this process
+    name: str | None = None,  # of the file that this process alone writes; None: any
 ) -> None:
     "Delete what `atomic_write` left when its process was killed."
-    for path in folder.glob(".*.[0-9]*.part"):
+    for path in folder.glob(f".{glob.escape(name) if name else '*'}.[0-9]*.part"):
         number = path.name.split(".")[-2]
         if number.isdecimal() and not process_lives(int(number)):
             path.unlink(missing_ok=True)

@@ -31,7 +31,13 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from .extraction import require_fields, require_own_folder
-from ..checkpoints import LOCK_FILE, SignalGuard, atomic_write, lock_folder
+from lf2.checkpoints import (
+    LOCK_FILE,
+    SignalGuard,
+    atomic_write,
+    delete_leftovers,
+    lock_folder,
+)
 from ..configuration import RESUME_MUTABLE
 from ..features import flip_augmented, require_eval_mode
 from ..history import SCORES
@@ -429,6 +435,7 @@ def export_onnx(
         "weights_sha256": summary.pop("digest"), **summary,
         "input": "images: uint8 [batch, height, width, 3], RGB, any size", "facts": facts,
     }
+    delete_leftovers(Path(path).parent, Path(path).name)
     with SignalGuard(), atomic_write(path) as temporary:
         program = trace_graph(describer)
         program.model.metadata_props.update({
