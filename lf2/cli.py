@@ -635,9 +635,11 @@ def run_group(
     # least cosine of two neighbours, or of a crop that joins: number or folder of lf2 calibrate
     threshold: str | None = None,
     folders: Literal["none", "links", "copies"] = "none",  # also make a folder for each group
-    eps: float = 0.5,  # largest Jaccard distance of two neighbours; smaller: purer groups
-    min_samples: int = 4,  # neighbours of a core crop, itself included
-    k1: int = 20,  # neighbours that may be reciprocal: about the crops of a person, at most
+    # largest Jaccard distance of two neighbours, smaller for purer groups; default 0.5 or as --into
+    eps: float | None = None,
+    min_samples: int | None = None,  # neighbours of a core crop and itself; default 4 or as --into
+    # neighbours that may be reciprocal, about the crops of a person at most; default 20 or as --into
+    k1: int | None = None,
     trials: int = 20,  # groupings of parts of the crops, for confidence and interval; 0: none
     seed: int = 0,  # random seed of the trials
     precision: Precision = "float32",  # precision that the network computes in
@@ -647,18 +649,17 @@ def run_group(
 ) -> None:
     "Group crops by person: a table, a page, and on request a folder for each person."
     from lf2.apps.extraction import extract_to, load
-    from lf2.apps.group_folder import group_to, require_free, summary_lines
-    from lf2.apps.groups import Settings
+    from lf2.apps.group_folder import choose_settings, group_to, require_free, summary_lines
     from lf2.datasets import open_dataset
 
-    require_numbers(
-        min_samples=(min_samples, 1), k1=(k1, 1), trials=(trials, 0), seed=(seed, 0),
-        workers=(workers, 0),
-    )
-    if not 0 < eps < 1:
+    given = {"min_samples": min_samples, "k1": k1}
+    least = {name: (value, 1) for name, value in given.items() if value is not None}
+    require_numbers(**least, trials=(trials, 0), seed=(seed, 0), workers=(workers, 0))
+    if eps is not None and not 0 < eps < 1:
         raise InputError(f"--eps {eps:g}: a Jaccard distance is between 0 and 1")
     if (descriptors is None) == (data is None) or (model is None) != (data is None):
         raise InputError("give either --descriptors DIR, or both --data and --model")
+    settings = choose_settings(into, eps=eps, **given)
     if descriptors is None:
         if Path(output).is_dir():
             require_free(Path(output), overwrite)
@@ -667,7 +668,6 @@ def run_group(
             descriptors, load(str(model), pick, device), open_dataset(str(data)), precision,
             workers=workers, overwrite=overwrite, progress=sys.stderr.isatty(),
         )
-    settings = Settings(eps, min_samples, k1)
     about = group_to(
         output, descriptors, settings, threshold, into, pairs, details, folders, trials, seed,
         overwrite,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GROUPS_INFO', 'GROUPS_DATA', 'GROUP_FILES', 'GROUPS_FIELDS', 'GROUP_AGAIN', 'UNKNOWN', 'count_interval',
-           'save_grouping', 'open_groups', 'compare_with_labels', 'group_to', 'summary_lines', 'require_free',
-           'require_files', 'join_earlier', 'write_groups']
+           'save_grouping', 'open_groups', 'compare_with_labels', 'choose_settings', 'group_to', 'summary_lines',
+           'require_free', 'require_files', 'join_earlier', 'write_groups']
 
 # %% ../../nbs/79_group_folder.ipynb #6aa25eed
 import os
@@ -68,6 +68,7 @@ GROUP_FILES = {
 GROUPS_FIELDS = {
     "model": MODEL_FIELDS, "dataset": DATASET_FIELDS, "threshold": float, "following": int,
     "precision": str, "sha256": dict,
+    "settings": {"eps": float, "min_samples": int, "k1": int},
 }
 GROUP_AGAIN = "run lf2 group again"
 UNKNOWN = -9  # stored as the true identity of a crop, where there is none
@@ -118,10 +119,21 @@ def compare_with_labels(
     quality = label_quality(numbers, people)
     precision, recall = pair_quality(numbers, people)
     count = len(np.unique(people))
+    if not quality["clusters"]:  # nothing agrees with nothing
+        quality = {**quality, "ari": None, "ami": None}
     return {
         "ari": quality["ari"], "ami": quality["ami"], "precision": precision, "recall": recall,
         "people": count, "error": quality["clusters"] - count,
     }
+
+
+def choose_settings(
+    into: Path | str | None = None,  # earlier result of `lf2 group`
+    **changed: Any,  # fields of `Settings`; None: as before
+) -> Settings:
+    "Return the settings of an earlier result, or the recipe's, with some of them changed."
+    before = Settings(**open_groups(into)[-1]["settings"]) if into else DEFAULTS
+    return before._replace(**{name: value for name, value in changed.items() if value is not None})
 
 
 def group_to(
@@ -196,7 +208,9 @@ def summary_lines(
         f"{about['crops']:,} crops: {about['groups']:,} groups{interval}, "
         f"{about['outliers']:,} outliers"
     ]
-    if about["stability"] is not None:
+    if not about["groups"]:
+        lines.append("all are outliers: use a larger --eps, or a smaller --k1 or --min-samples")
+    elif about["stability"] is not None:
         lines.append(f"stability {about['stability']:.2f} (1: the same without a fifth of crops)")
     if about["cross_camera"] is not None:
         lines.append(f"cross-camera share {about['cross_camera']:.2f} (1: cameras play no part)")
