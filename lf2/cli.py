@@ -638,7 +638,7 @@ def run_group(
     # largest Jaccard distance of two neighbours, smaller for purer groups; default 0.5 or as --into
     eps: float | None = None,
     min_samples: int | None = None,  # neighbours of a core crop and itself; default 4 or as --into
-    # neighbours that may be reciprocal, about the crops of a person at most; default 20 or as --into
+    # neighbours that may be reciprocal, at most the crops of a person; default 20 or as --into
     k1: int | None = None,
     trials: int = 20,  # groupings of parts of the crops, for confidence and interval; 0: none
     seed: int = 0,  # random seed of the trials

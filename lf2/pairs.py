@@ -30,7 +30,7 @@ def read_rows(
 ) -> list[tuple[str, dict[str, str]]]:  # place for messages, and the fields by column
     "Read a CSV, separated by commas, semicolons or tabs. Raises `InputError` naming the fault."
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig").replace("\0", "")  # no path has one
         header = text.partition("\n")[0]
         separator = max(",;\t", key=header.count)
         reader = csv.DictReader(text.splitlines(), delimiter=separator, skipinitialspace=True)

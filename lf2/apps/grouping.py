@@ -184,14 +184,11 @@ def repeat_clusters(
         varied = settings._replace(eps=eps, k1=max(1, round(share * settings.k1)))
         labels, whole = cluster(features[rows], varied), numbers[rows]
         both = (labels >= 0) & (whole != OUTLIER)
-        _, own = np.unique(whole[both], return_inverse=True)
-        common = np.zeros((own.max(initial=-1) + 1, labels.max(initial=-1) + 1))
-        np.add.at(common, (own, labels[both]), 1)
-        sizes = [np.array([np.sum(of == name) for name in np.unique(of[both])])
-                 for of in (whole, labels)]
-        overlap = common[own, labels[both]]
-        _, other = np.unique(labels[both], return_inverse=True)
-        total[rows[both]] += overlap / (sizes[0][own] + sizes[1][other] - overlap)
+        ends = np.stack([whole[both], labels[both]])
+        _, place, common = np.unique(ends, axis=1, return_inverse=True, return_counts=True)
+        overlap = common[place.ravel()]
+        own, other = (np.bincount(of[of >= 0], minlength=1) for of in (whole, labels))
+        total[rows[both]] += overlap / (own[ends[0]] + other[ends[1]] - overlap)
         used[rows] += 1
         indices.append(mean_pairwise_ari([whole, labels]) or 0.0)
         counts.append(labels.max(initial=-1) + 1)
