@@ -598,7 +598,7 @@ def run_calibrate(
     # CSV of path and any of camera, time (seconds or ISO 8601), track; implies pairs
     details: str | None = None,
     rate: float = 0.001,  # wanted false-match rate: share of pairs of different people that match
-    eps: float = 0.5,  # of the groups that stand in for pairs, as in lf2 group
+    eps: float = 0.4,  # of the groups that stand in for pairs, as in lf2 group
     min_samples: int = 4,  # of these groups
     k1: int = 20,  # of these groups
     seed: int = 0,  # random seed of the interval
@@ -635,7 +635,7 @@ def run_group(
     # least cosine of two neighbours, or of a crop that joins: number or folder of lf2 calibrate
     threshold: str | None = None,
     folders: Literal["none", "links", "copies"] = "none",  # also make a folder for each group
-    # largest Jaccard distance of two neighbours, smaller for purer groups; default 0.5 or as --into
+    # largest Jaccard distance of two neighbours, smaller for purer groups; default 0.4 or as --into
     eps: float | None = None,
     min_samples: int | None = None,  # neighbours of a core crop and itself; default 4 or as --into
     # neighbours that may be reciprocal, at most the crops of a person; default 20 or as --into

@@ -131,7 +131,7 @@ def choose_settings(
     into: Path | str | None = None,  # earlier result of `lf2 group`
     **changed: Any,  # fields of `Settings`; None: as before
 ) -> Settings:
-    "Return the settings of an earlier result, or the recipe's, with some of them changed."
+    "Return the settings of an earlier result, or the defaults, with some of them changed."
     before = Settings(**open_groups(into)[-1]["settings"]) if into else DEFAULTS
     return before._replace(**{name: value for name, value in changed.items() if value is not None})
 

@@ -58,13 +58,13 @@ OUTLIER = -1  # number of a crop that is in no group
 class Settings(NamedTuple):
     "How crops are clustered."
 
-    eps: float = 0.5  # largest Jaccard distance of two neighbours, above 0 and below 1
+    eps: float = 0.4  # largest Jaccard distance of two neighbours, above 0 and below 1
     min_samples: int = 4  # neighbours of a core crop, itself included
     k1: int = 20  # neighbours that may be reciprocal
     threshold: float | None = None  # least cosine of two neighbours; None: any
 
 
-DEFAULTS = Settings()  # those of the recipe
+DEFAULTS = Settings()  # those of the recipe, with a smaller radius
 
 
 def cluster(
