@@ -32,10 +32,10 @@ def fit_components(
 
     mean = np.average(centres, weights=counts)
     spread = np.sqrt(np.average((centres - mean) ** 2, weights=counts))
-    # a hundred of each kind, so that the regularisation (C = 1) does not depend on their number
+    # a hundred of each kind, so that the regularisation does not depend on their number
     weights = np.concatenate([100 * kind / kind.sum() for kind in (same, different)])
     kinds, scores = np.repeat([1, 0], len(centres)), np.tile((centres - mean) / spread, 2)
-    fitted = LogisticRegression().fit(scores[:, None], kinds, weights)
+    fitted = LogisticRegression(C=4).fit(scores[:, None], kinds, weights)
     slope = float(fitted.coef_[0, 0]) / spread
     intercept = float(fitted.intercept_[0]) - slope * mean
     share, odds = 0.02, slope * centres + intercept
