@@ -63,7 +63,7 @@ class RunOptions:
     preset: Preset = "paper"
     seed: int = 0  # random seed
     device: str = "auto"  # auto, cpu, cuda or cuda:N
-    precision: Precision = "float32"  # that networks train in; losses and features stay float32
+    precision: Precision = "float32"  # that networks compute in; losses stay float32
     deterministic: bool = False  # on a GPU, use only kernels that give the same bytes again
     compile: bool = False  # let torch.compile make the backbone faster
     micro_batches: int = 0  # equal parts that a batch is computed in; 0: one for each process
