@@ -18,11 +18,11 @@ import torch
 from .clustering import Clusters, cluster_means, import_faiss
 from .configuration import AdaptConfig, as_config
 from .distributed import processes_for
-from .engine import Engine, require_groups
+from .engine import Engine, is_recordable, require_groups
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
 from .labellers import LABELLERS
-from .loop import METHODS, Method, is_recordable, train_step
+from .loop import METHODS, Method, train_step
 from .records import InputError
 from .run_folder import RunFolder
 from .seeds import numpy_generator, torch_generator

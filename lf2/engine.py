@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_rows', 'flatten_rows', 'unflatten_rows', 'pairwise_sum', 'frozen_bn_stats', 'require_finite', 'Engine',
-           'require_groups', 'compile_backbone', 'RecordedStep', 'fit_optimizer']
+           'require_groups', 'compile_backbone', 'is_recordable', 'RecordedStep', 'fit_optimizer']
 
 # %% ../nbs/38_engine.ipynb #d7f101ae
 import os
@@ -317,6 +317,21 @@ def compile_backbone(
     net.get_submodule("backbone").compile()
 
 # %% ../nbs/38_engine.ipynb #17421473
+def is_recordable(
+    net: nn.Module,  # a network, or a method with its losses
+) -> bool:
+    """Return whether its steps may be recorded: they run the same operations on every batch.
+
+    Modules of torch, torchvision and lf2 do. A method, a loss and a module of your own say so by
+    `recordable = True`, each class for itself: a subclass may do what a graph would not repeat.
+    """
+    def says_so(kind: type) -> bool:
+        is_known = kind.__module__.partition(".")[0] in ("torch", "torchvision", "lf2")
+        return vars(kind).get("recordable", is_known and not hasattr(kind, "recordable"))
+
+    return all(says_so(type(part)) for part in net.modules())
+
+
 class RecordedStep:
     "A training step that is recorded as a CUDA graph when it is first called, and then replayed."
 

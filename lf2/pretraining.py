@@ -20,7 +20,7 @@ from .backbones import build_backbone
 from .configuration import PretrainConfig
 from .datasets import open_dataset
 from .distributed import Processes, all_or_raise, extract_together, read_together
-from .engine import Engine
+from .engine import Engine, is_recordable
 from .history import scores_of
 from .images import SOURCE_AUGMENTATION, Images, augment_batch, send
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
@@ -258,7 +258,7 @@ def train_on_source(
         net.train()
         step = engine.prepare(
             partial(pretrain_step, config, net, optimizer=optimizer, engine=engine), optimizer,
-            recordable=True,
+            is_recordable(net),
         )
         for batch in epoch.iterations(data.loader(epoch.number)):
             epoch.add(step(batch))
