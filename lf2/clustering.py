@@ -223,12 +223,16 @@ def minibatch_kmeans(
 def centre_cameras(
     features: np.ndarray,  # [N, C] float32
     cameras: np.ndarray | None,  # [N] camera of each image; None: unknown
+    scale: bool = False,  # also divide by the standard deviation of the camera's features
 ) -> np.ndarray:  # [N, C] float32, rows of unit length; without cameras, `features` itself
-    "Subtract from each feature the mean feature of its camera, and normalise again."
+    "Subtract from each feature the mean feature of its camera, and make its length 1 again."
     if cameras is None:
         return features
     features = np.array(features)
     for camera in np.unique(cameras):
         features[cameras == camera] -= features[cameras == camera].mean(0)
+        if scale:
+            deviation = features[cameras == camera].std(0)
+            features[cameras == camera] /= np.where(deviation > 1e-6, deviation, 1)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(lengths, np.finfo(features.dtype).tiny)

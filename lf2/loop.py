@@ -38,6 +38,10 @@ class Loss(nn.Module):
         "Return the total loss of a batch and its terms for the log."
         raise NotImplementedError
 
+    def weights(self, batch: Batch) -> Tensor | None:  # [B]; None: 1
+        "Return how much each image of a batch counts."
+        return None
+
     def after_step(self, outputs: Any, batch: Batch) -> None:
         "Update the memory, after the optimizer step."
 
@@ -97,7 +101,7 @@ MethodMaker = Callable[[AdaptConfig, Target], Method]  # a `Method` class, for e
 METHODS: Registry[type[Method]] = Registry("--method", {
     "lf2": "lf2.methods:LF2Method", "recipe": "lf2.methods:Recipe",
     "cluster-contrast": "lf2.peers.contrast:ClusterContrast", "spcl": "lf2.peers.contrast:SpCL",
-    "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
+    "recipe2": "lf2.recipe2:Recipe2", "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
     "mmcl": "lf2.peers.contrast:MMCL",
     "ssg": "lf2.peers.refined:SSG", "pplr": "lf2.peers.refined:PPLR",
     "dual-refinement": "lf2.peers.refined:DualRefinement", "glt": "lf2.peers.refined:GLT",
@@ -196,7 +200,7 @@ def relabel(method: Method, target: Target, labels: PseudoLabels, epoch: int) ->
                 raise
             clusters, notices = labels.clusters, [f"the previous pseudo-labels are kept: {error}"]
         diagnostics = diagnose(clusters, prepared, labels.clusters, target)
-        return clusters, diagnostics, notices, prepared if method.needs_features else None
+        return clusters, diagnostics, notices, features if method.needs_features else None
 
     found = target.processes.run_on_rank_zero(cluster)
     labels.clusters, labels.diagnostics, labels.notices, labels.features = found
