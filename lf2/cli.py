@@ -202,6 +202,8 @@ def run_evaluate(
     model: str,  # folder of a pre-training or adaptation run, or of lf2 export --format hub
     pick: Pick = "last",  # which of the run's models; oracle_best was chosen by test labels
     rerank: bool = False,  # apply k-reciprocal re-ranking before scoring
+    # also score with the mean of each camera's gallery images taken out, or deviation, too (scale)
+    normalise_cameras: Literal["off", "mean", "scale"] = "off",
     precision: Precision = "float32",  # precision that the network computes in
     output: str | None = None,  # JSON file to write; default: evaluation.json in the model's folder
     device: str = "auto",  # auto, cpu, cuda or cuda:N
@@ -237,12 +239,19 @@ def run_evaluate(
         )
     scores = split.score(features, rerank, chosen)
     print(Scores.header())
-    print(scores.row(pick + (", re-ranked" if rerank else "")))
+    title = pick + (", re-ranked" if rerank else "")
+    print(scores.row(title))
+    with_cameras = {}
+    if normalise_cameras != "off":
+        features = split.normalise_cameras(features, normalise_cameras == "scale")
+        normalised = split.score(features, rerank, chosen)
+        print(normalised.row(f"{title}, cameras {normalise_cameras}"))
+        with_cameras = {f"cameras_{normalise_cameras}": normalised.as_dict()}
     settings = {
         "data": dataset.name, "fingerprint": fingerprint(dataset), "pick": pick,
         "rerank": rerank, "precision": precision, "device": describe_device(chosen),
     }
-    write_json(file, {**scores.as_dict(), **settings})
+    write_json(file, {**scores.as_dict(), **with_cameras, **settings})
     print(f"written to {file}")
 
 

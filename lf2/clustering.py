@@ -224,15 +224,20 @@ def centre_cameras(
     features: np.ndarray,  # [N, C] float32
     cameras: np.ndarray | None,  # [N] camera of each image; None: unknown
     scale: bool = False,  # also divide by the standard deviation of the camera's features
+    reference: np.ndarray | None = None,  # [N] bool, whose mean and deviation; None: all
 ) -> np.ndarray:  # [N, C] float32, rows of unit length; without cameras, `features` itself
-    "Subtract from each feature the mean feature of its camera, and make its length 1 again."
+    "Subtract from each feature the mean feature of its camera, and normalise again."
     if cameras is None:
         return features
     features = np.array(features)
     for camera in np.unique(cameras):
-        features[cameras == camera] -= features[cameras == camera].mean(0)
+        of_camera = cameras == camera
+        known = of_camera if reference is None else of_camera & reference
+        if not known.any():
+            raise InputError(f"camera {camera} has no image to take its mean from")
+        features[of_camera] -= features[known].mean(0)
         if scale:
-            deviation = features[cameras == camera].std(0)
-            features[cameras == camera] /= np.where(deviation > 1e-6, deviation, 1)
+            deviation = features[known].std(0)
+            features[of_camera] /= np.where(deviation > 1e-6, deviation, 1)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
