@@ -521,12 +521,14 @@ def run_index(
     output: str,  # folder to write the index to
     # auto: exact up to about a million crops
     kind: Literal["exact", "ivf", "hnsw", "auto"] = "exact",
+    # take the mean of each camera out of its descriptors; scale: divide by the deviation, too
+    normalise_cameras: Literal["off", "mean", "scale"] = "off",
     overwrite: bool = False,  # replace the index in --output
 ) -> None:
     "Build a search index of descriptors, and measure how many neighbours it misses."
     from lf2.apps.search import build_index
 
-    about = build_index(descriptors, output, kind, overwrite).about
+    about = build_index(descriptors, output, kind, overwrite, normalise_cameras).about
     settings = ", ".join(
         f"{name.replace('_', ' ')} {value}" for name, value in about["settings"].items()
     )
