@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Recipe2Config', 'CameraEntropy', 'WeightedGlobalLoss', 'WeightedPartLoss', 'described', 'ClusterContrast',
-           'CameraProxies', 'style_of', 'pseudo_cameras', 'Recipe2']
+           'CameraProxies', 'style_of', 'lower_layers', 'pseudo_cameras', 'Recipe2']
 
 # %% ../nbs/59_recipe2.ipynb #4c66cfa2
 import math
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from .clustering import Clusters, centre_cameras, kmeans
 from .configuration import AdaptConfig, RecipeConfig, require_below_one
-from .images import Images
 from .loop import Loss
 from .memories import proxy_contrast, slot_means
 from .methods import LOSSES, GlobalLoss, PartLoss, Recipe, SumLoss
@@ -128,6 +127,8 @@ class ClusterContrast(ClusterMemory):
 class CameraProxies(ProxyMemory):
     "Contrast of the student's descriptor with what other cameras saw of its cluster (PPLR)."
 
+    cameras: Any  # [N], set by the method; None: unknown
+
     def __init__(self, config: Recipe2Config, part: int = 0):
         super().__init__(0, config, np.zeros(0))
         self.cameras = None
@@ -152,30 +153,34 @@ class CameraProxies(ProxyMemory):
 
 # %% ../nbs/59_recipe2.ipynb #fc4754df
 def style_of(
-    images: Tensor,  # [B, 3, H, W] uint8
-) -> Tensor:  # [B, 12] float32
-    "Compute mean and deviation of each channel, in the whole crop and in its outer thirds."
-    pixels = images.float()
-    side = max(1, pixels.shape[3] // 6)
-    outer = torch.cat([pixels[..., :side], pixels[..., -side:]], 3)
-    return torch.cat([x for region in (pixels, outer) for x in (
-        region.mean((2, 3)), region.std((2, 3)),
-    )], 1)
+    map: Tensor,  # [B, C, h, w]
+) -> Tensor:  # [B, 2 C] float32
+    "Compute mean and deviation of each channel in the outer sixths, left and right."
+    side = max(1, map.shape[3] // 6)
+    edges = torch.cat([map[..., :side], map[..., -side:]], 3).float()
+    return torch.cat([edges.mean((2, 3)), edges.std((2, 3))], 1)
+
+
+def lower_layers(
+    backbone: nn.Module,
+    share: float = 0.6,  # of its layers, where they are in a row
+) -> nn.Module:  # [B, 3, H, W] to [B, C, h, w]
+    "Return the first layers of a backbone; all of one whose layers are not in a row."
+    if not isinstance(backbone, nn.Sequential):
+        return backbone
+    return backbone[: max(1, int(share * len(backbone)))]
 
 
 def pseudo_cameras(
-    images: Images,
+    styles: np.ndarray,  # [N, 2 C]
     groups: int,
     seed: int,
-    batch_size: int = 512,  # images that are described at a time
 ) -> np.ndarray:  # [N] 0 to groups − 1
-    "Group images by style with k-means."
-    if groups > len(images):
-        raise InputError(f"--pseudo-cameras {groups}: there are only {len(images)} images")
-    parts = torch.arange(len(images)).split(batch_size)
-    styles = torch.cat([style_of(images[part]) for part in parts]).numpy()
+    "Group images by style with k-means, after each number has a mean of 0 and a deviation of 1."
+    if groups > len(styles):
+        raise InputError(f"--pseudo-cameras {groups}: there are only {len(styles)} images")
     styles = (styles - styles.mean(0)) / np.maximum(styles.std(0), 1e-6)
-    return kmeans(styles, groups, seed_of(seed, "pseudo-cameras")).labels
+    return kmeans(styles.astype(np.float32), groups, seed_of(seed, "pseudo-cameras")).labels
 
 # %% ../nbs/59_recipe2.ipynb #042a5226
 class Recipe2(Recipe):
@@ -190,13 +195,20 @@ class Recipe2(Recipe):
         super().__init__(config, target)
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
         if config.pseudo_cameras:
-            self.cameras = pseudo_cameras(target.images, config.pseudo_cameras, config.seed)
+            self.cameras = self.find_cameras(target)
         if config.extra_losses:
             extra = [LOSSES.find(name)(config, 0) for name in config.extra_losses]
             self.losses = nn.ModuleList([SumLoss([*self.losses[0].losses, *extra])])
         for loss in self.losses.modules():
             if hasattr(loss, "cameras"):
                 loss.cameras = self.cameras  # type: ignore[assignment]
+
+    def find_cameras(self, target: Target) -> np.ndarray:  # [N]
+        "Group the target's images by their style, as the source model sees it."
+        layers = lower_layers(target.source.backbone).to(target.device).eval()
+        styles = target.extract(lambda images: style_of(layers(images)))
+        groups, seed = self.config.pseudo_cameras, self.config.seed
+        return target.processes.run_on_rank_zero(lambda: pseudo_cameras(styles, groups, seed))
 
     def prepare(self, features: list[np.ndarray]) -> list[np.ndarray]:
         "Normalise the features of each camera, if asked for and cameras are known."

@@ -301,6 +301,7 @@ def build_index(
             raise InputError(
                 f"--output {folder} holds an index; choose another folder, or pass --overwrite"
             )
+        features: Any  # rows of an array, or what normalises them
         features, records, source = open_extraction(descriptors)
         kind = choose_kind(kind, *features.shape)
         norm = None
