@@ -72,12 +72,14 @@ def starting_config(
     "Make the configuration before the flags are read: that of --method, with what --preset says."
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", nargs="?", default="paper")
-    first.add_argument("--method", nargs="?", default="lf2", const="")
+    first.add_argument("--method", nargs="?", const="")
     chosen, _ = first.parse_known_args(words)
     if issubclass(kind, AdaptConfig):
-        kind = METHOD_CONFIGS.get(chosen.method) or import_object(
+        preset = PRESETS[AdaptConfig].get(chosen.preset, {})
+        method = preset.get("method", "lf2") if chosen.method is None else chosen.method
+        kind = METHOD_CONFIGS.get(method) or import_object(
             "lf2.loop:METHODS", "--method"  # heavy, and only for methods that are not lf2's own
-        ).find(chosen.method).Config
+        ).find(method).Config
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     missing = dict.fromkeys(required, tyro.MISSING)
     if not issubclass(kind, StageConfig):
