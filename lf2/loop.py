@@ -38,7 +38,7 @@ class Loss(nn.Module):
         "Return the total loss of a batch and its terms for the log."
         raise NotImplementedError
 
-    def weights(self, batch: Batch) -> Tensor | None:  # [B]; None: 1
+    def image_weights(self, batch: Batch) -> Tensor | None:  # [B]; None: 1
         "Return how much each image of a batch counts."
         return None
 
@@ -100,8 +100,9 @@ MethodMaker = Callable[[AdaptConfig, Target], Method]  # a `Method` class, for e
 # lf2's own methods and those of others, imported when they are asked for; register your own
 METHODS: Registry[type[Method]] = Registry("--method", {
     "lf2": "lf2.methods:LF2Method", "recipe": "lf2.methods:Recipe",
+    "recipe2": "lf2.recipe2:Recipe2",
     "cluster-contrast": "lf2.peers.contrast:ClusterContrast", "spcl": "lf2.peers.contrast:SpCL",
-    "recipe2": "lf2.recipe2:Recipe2", "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
+    "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
     "mmcl": "lf2.peers.contrast:MMCL",
     "ssg": "lf2.peers.refined:SSG", "pplr": "lf2.peers.refined:PPLR",
     "dual-refinement": "lf2.peers.refined:DualRefinement", "glt": "lf2.peers.refined:GLT",

@@ -176,7 +176,7 @@ class GlobalLoss(Loss):
 
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the weighted sum of both losses, and the losses."
-        weights = self.weights(batch)
+        weights = self.image_weights(batch)
         logits, vectors = outputs.student.logits, outputs.student.vectors[0]
         entropy = smoothed_cross_entropy(logits, batch.labels, self.smoothing, weights)
         triplet = softmax_triplet(vectors, batch.labels, weights)
@@ -196,7 +196,7 @@ class PartLoss(Loss):
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the weighted triplet loss, and the loss."
         vectors = outputs.student.vectors[self.part]
-        triplet = softmax_triplet(vectors, batch.labels, self.weights(batch))
+        triplet = softmax_triplet(vectors, batch.labels, self.image_weights(batch))
         return self.weight * triplet, {f"triplet_{self.part}": triplet}
 
 

@@ -94,7 +94,7 @@ class CameraEntropy(Loss):
             weights = torch.from_numpy(camera_weights(labels.labels, self.cameras))
             self.of_images = weights.to(self.of_images.device)
 
-    def weights(self, batch: Batch) -> Tensor | None:
+    def image_weights(self, batch: Batch) -> Tensor | None:
         "Return the weights of a batch."
         return self.of_images[batch.positions] if len(self.of_images) else None
 

@@ -4,10 +4,9 @@ python data/results/recipe/tried.py runs/tried/{synthetic,photos} > data/results
 A trial is
 lf2 adapt --method recipe2 --preset synthetic --target synthetic:arcade --clusters 80 --epochs 8 \\
     --iterations 90 --init runs/synthetic/seed0/source --seed 0 --output runs/tried/synthetic/NAME
-and the flags; on photographs --preset laptop --target market1501:data/reid/market --epochs 6 --iterations 135
---init runs/photos/seed0/source; the source runs are those of data/results/synthetic.sh and
-photos.sh. One CPU thread (OMP_NUM_THREADS=1). A trial in a folder trials/PROTOTYPE was of code that
-was not kept; README.md says which."""
+and the choices as flags; on photographs --preset laptop --target market1501:data/reid/market
+--epochs 6 --iterations 135 --init runs/photos/seed0/source. The source runs are those of
+data/results/synthetic.sh and photos.sh. One CPU thread (OMP_NUM_THREADS=1)."""
 import csv
 import json
 import sys
