@@ -72,12 +72,14 @@ def starting_config(
     "Make the configuration before the flags are read: that of --method, with what --preset says."
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset", nargs="?", default="paper")
-    first.add_argument("--method", nargs="?", default="lf2", const="")
+    first.add_argument("--method", nargs="?", const="")
     chosen, _ = first.parse_known_args(words)
     if issubclass(kind, AdaptConfig):
-        kind = METHOD_CONFIGS.get(chosen.method) or import_object(
+        preset = PRESETS[AdaptConfig].get(chosen.preset, {})
+        method = preset.get("method", "lf2") if chosen.method is None else chosen.method
+        kind = METHOD_CONFIGS.get(method) or import_object(
             "lf2.loop:METHODS", "--method"  # heavy, and only for methods that are not lf2's own
-        ).find(chosen.method).Config
+        ).find(method).Config
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
     missing = dict.fromkeys(required, tyro.MISSING)
     if not issubclass(kind, StageConfig):
@@ -202,6 +204,8 @@ def run_evaluate(
     model: str,  # folder of a pre-training or adaptation run, or of lf2 export --format hub
     pick: Pick = "last",  # which of the run's models; oracle_best was chosen by test labels
     rerank: bool = False,  # apply k-reciprocal re-ranking before scoring
+    # also score with the mean of each camera's gallery images taken out, or deviation, too (scale)
+    normalise_cameras: Literal["off", "mean", "scale"] = "off",
     precision: Precision = "float32",  # precision that the network computes in
     output: str | None = None,  # JSON file to write; default: evaluation.json in the model's folder
     device: str = "auto",  # auto, cpu, cuda or cuda:N
@@ -237,12 +241,19 @@ def run_evaluate(
         )
     scores = split.score(features, rerank, chosen)
     print(Scores.header())
-    print(scores.row(pick + (", re-ranked" if rerank else "")))
+    title = pick + (", re-ranked" if rerank else "")
+    print(scores.row(title))
+    with_cameras = {}
+    if normalise_cameras != "off":
+        features = split.normalise_cameras(features, normalise_cameras == "scale")
+        normalised = split.score(features, rerank, chosen)
+        print(normalised.row(f"{title}, cameras {normalise_cameras}"))
+        with_cameras = {f"cameras_{normalise_cameras}": normalised.as_dict()}
     settings = {
         "data": dataset.name, "fingerprint": fingerprint(dataset), "pick": pick,
         "rerank": rerank, "precision": precision, "device": describe_device(chosen),
     }
-    write_json(file, {**scores.as_dict(), **settings})
+    write_json(file, {**scores.as_dict(), **with_cameras, **settings})
     print(f"written to {file}")
 
 
@@ -512,12 +523,14 @@ def run_index(
     output: str,  # folder to write the index to
     # auto: exact up to about a million crops
     kind: Literal["exact", "ivf", "hnsw", "auto"] = "exact",
+    # take the mean of each camera out of its descriptors; scale: divide by the deviation, too
+    normalise_cameras: Literal["off", "mean", "scale"] = "off",
     overwrite: bool = False,  # replace the index in --output
 ) -> None:
     "Build a search index of descriptors, and measure how many neighbours it misses."
     from lf2.apps.search import build_index
 
-    about = build_index(descriptors, output, kind, overwrite).about
+    about = build_index(descriptors, output, kind, overwrite, normalise_cameras).about
     settings = ", ".join(
         f"{name.replace('_', ' ')} {value}" for name, value in about["settings"].items()
     )

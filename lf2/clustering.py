@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MapFunction', 'RELEASED_INIT_SIZE', 'Clusters', 'import_faiss', 'serial_map', 'in_blocks', 'knn', 'nearest_in_block',
            'nearest_centre', 'cluster_means', 'fill_empty', 'validate_features', 'kmeans', 'minibatch_kmeans',
-           'centre_cameras']
+           'CameraNorm', 'centre_cameras']
 
 # %% ../nbs/21_clustering.ipynb #984e8268
 from collections.abc import Callable, Iterable, Iterator
@@ -220,15 +220,50 @@ def minibatch_kmeans(
     return Clusters(model.labels_.astype(np.int64), model.cluster_centers_)
 
 # %% ../nbs/21_clustering.ipynb #c96c7ef3
+class CameraNorm(NamedTuple):
+    "What to subtract from the features of each camera, and what to divide them by."
+    cameras: np.ndarray  # [K], ascending
+    means: np.ndarray  # [K, C] float32
+    deviations: np.ndarray  # [K, C] float32
+
+    @classmethod
+    def of(
+        cls,
+        features: np.ndarray,  # [N, C] float32
+        cameras: np.ndarray,  # [N]
+        scale: bool = False,  # take the standard deviations, and not 1
+    ) -> "CameraNorm":
+        "Compute the statistics of each camera's features."
+        names, rows = np.unique(cameras), []
+        for name in names:
+            of_camera = features[cameras == name]
+            deviation = of_camera.std(0) if scale else np.ones_like(of_camera[0])
+            rows.append((of_camera.mean(0), np.where(deviation > 1e-6, deviation, 1)))
+        means, deviations = (np.stack(x).astype(np.float32) for x in zip(*rows, strict=True))
+        return cls(names, means, deviations)
+
+    def __call__(
+        self,
+        features: np.ndarray,  # [n, C] float32
+        cameras: np.ndarray,  # [n]
+    ) -> np.ndarray:  # [n, C] float32, rows of unit length
+        "Normalise features. Raises `InputError` for a camera that has no statistics."
+        if strange := sorted(set(cameras.tolist()) - set(self.cameras.tolist())):
+            raise InputError(f"camera {strange[0]} has no image to take its mean from")
+        features = np.array(features)
+        for name, mean, deviation in zip(*self, strict=True):
+            of_camera = cameras == name
+            features[of_camera] = (features[of_camera] - mean) / deviation
+        lengths = np.linalg.norm(features, axis=1, keepdims=True)
+        return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
+
+
 def centre_cameras(
     features: np.ndarray,  # [N, C] float32
     cameras: np.ndarray | None,  # [N] camera of each image; None: unknown
+    scale: bool = False,  # also divide by the standard deviation of the camera's features
 ) -> np.ndarray:  # [N, C] float32, rows of unit length; without cameras, `features` itself
     "Subtract from each feature the mean feature of its camera, and normalise again."
     if cameras is None:
         return features
-    features = np.array(features)
-    for camera in np.unique(cameras):
-        features[cameras == camera] -= features[cameras == camera].mean(0)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(lengths, np.finfo(features.dtype).tiny)
+    return CameraNorm.of(features, cameras, scale)(features, cameras)

@@ -38,6 +38,10 @@ class Loss(nn.Module):
         "Return the total loss of a batch and its terms for the log."
         raise NotImplementedError
 
+    def image_weights(self, batch: Batch) -> Tensor | None:  # [B]; None: 1
+        "Return how much each image of a batch counts."
+        return None
+
     def after_step(self, outputs: Any, batch: Batch) -> None:
         "Update the memory, after the optimizer step."
 
@@ -96,6 +100,7 @@ MethodMaker = Callable[[AdaptConfig, Target], Method]  # a `Method` class, for e
 # lf2's own methods and those of others, imported when they are asked for; register your own
 METHODS: Registry[type[Method]] = Registry("--method", {
     "lf2": "lf2.methods:LF2Method", "recipe": "lf2.methods:Recipe",
+    "recipe2": "lf2.recipe2:Recipe2",
     "cluster-contrast": "lf2.peers.contrast:ClusterContrast", "spcl": "lf2.peers.contrast:SpCL",
     "cap": "lf2.peers.contrast:CAP", "ecn": "lf2.peers.contrast:ECN",
     "mmcl": "lf2.peers.contrast:MMCL",
@@ -190,7 +195,7 @@ def relabel(method: Method, target: Target, labels: PseudoLabels, epoch: int) ->
                 raise
             clusters, notices = labels.clusters, [f"the previous pseudo-labels are kept: {error}"]
         diagnostics = diagnose(clusters, prepared, labels.clusters, target)
-        return clusters, diagnostics, notices, prepared if method.needs_features else None
+        return clusters, diagnostics, notices, features if method.needs_features else None
 
     found = target.processes.run_on_rank_zero(cluster)
     labels.clusters, labels.diagnostics, labels.notices, labels.features = found

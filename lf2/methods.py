@@ -176,8 +176,10 @@ class GlobalLoss(Loss):
 
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the weighted sum of both losses, and the losses."
-        entropy = smoothed_cross_entropy(outputs.student.logits, batch.labels, self.smoothing)
-        triplet = softmax_triplet(outputs.student.vectors[0], batch.labels)
+        weights = self.image_weights(batch)
+        logits, vectors = outputs.student.logits, outputs.student.vectors[0]
+        entropy = smoothed_cross_entropy(logits, batch.labels, self.smoothing, weights)
+        triplet = softmax_triplet(vectors, batch.labels, weights)
         total = self.weight * (entropy + self.triplet_weight * triplet)
         return total, {"cross_entropy": entropy, "triplet_0": triplet}
 
@@ -193,7 +195,8 @@ class PartLoss(Loss):
 
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the weighted triplet loss, and the loss."
-        triplet = softmax_triplet(outputs.student.vectors[self.part], batch.labels)
+        vectors = outputs.student.vectors[self.part]
+        triplet = softmax_triplet(vectors, batch.labels, self.image_weights(batch))
         return self.weight * triplet, {f"triplet_{self.part}": triplet}
 
 
@@ -245,6 +248,10 @@ LOSSES: Registry[Callable[[Any, int], Loss]] = Registry("--global-loss, --part-l
     "global": GlobalLoss,
     "part": PartLoss,
     "fused-part": FusedPartLoss,
+    "camera-entropy": "lf2.recipe2:WeightedGlobalLoss",
+    "camera-entropy-part": "lf2.recipe2:WeightedPartLoss",
+    "cluster-memory": "lf2.recipe2:ClusterContrast",
+    "camera-proxies": "lf2.recipe2:CameraProxies",
 })
 
 # %% ../nbs/49_methods.ipynb #76936deb

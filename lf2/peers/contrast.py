@@ -170,7 +170,7 @@ class ProxyMemory(Loss):
     camera: Tensor  # [S]
     rounds: Tensor  # number of clusterings so far
 
-    def __init__(self, channels: int, config: CAPConfig, cameras: np.ndarray):
+    def __init__(self, channels: int, config: Any, cameras: np.ndarray):
         super().__init__()
         self.memory, self.config = Memory(channels, config.momentum), config
         self.cameras = cameras  # [N]
