@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'SPLIT_FOLDERS', 'Renumber', 'OFFICIAL_COUNTS', 'MSMT17_SHIFT',
-           'PARSE_IN_CHILD', 'FIRST_FOLDER', 'CSV_COLUMNS', 'READERS', 'is_system_folder', 'visible_entries',
-           'is_unread_image', 'images_in', 'folders_below', 'images_below', 'read_name', 'require_folder',
-           'missing_part', 'select_split', 'read_split', 'read_tree', 'searchable_identities', 'check_counts',
-           'read_market1501', 'read_dukemtmc', 'renumber_msmt17', 'read_msmt17_list', 'and_more', 'read_msmt17_split',
-           'read_msmt17_lists', 'read_msmt17', 'parse_cuhk03_protocol', 'read_cuhk03_protocol', 'read_cuhk03_images',
-           'read_cuhk03', 'read_folder', 'split_cameras', 'path_below', 'number_names', 'find_cameras', 'listed_names',
-           'read_crops', 'whole_number', 'read_csv_rows', 'find_listed', 'read_csv', 'write_once', 'synthetic_folder',
-           'read_synthetic', 'open_dataset', 'require_outside']
+           'PARSE_IN_CHILD', 'FIRST_FOLDER', 'PEOPLE_FOLDERS', 'CSV_COLUMNS', 'READERS', 'is_system_folder',
+           'visible_entries', 'is_unread_image', 'images_in', 'folders_below', 'images_below', 'read_name',
+           'require_folder', 'missing_part', 'select_split', 'read_split', 'read_tree', 'searchable_identities',
+           'check_counts', 'read_market1501', 'read_dukemtmc', 'renumber_msmt17', 'read_msmt17_list', 'and_more',
+           'read_msmt17_split', 'read_msmt17_lists', 'read_msmt17', 'parse_cuhk03_protocol', 'read_cuhk03_protocol',
+           'read_cuhk03_images', 'read_cuhk03', 'read_folder', 'split_cameras', 'path_below', 'number_names',
+           'find_cameras', 'listed_names', 'read_crops', 'person_folder', 'read_people', 'whole_number',
+           'read_csv_rows', 'find_listed', 'read_csv', 'write_once', 'synthetic_folder', 'read_synthetic',
+           'open_dataset', 'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -580,6 +581,60 @@ def read_crops(
     train = select_split(records, "train", folder)
     return Dataset(name, train, cameras=listed_names(numbers))
 
+# %% ../nbs/05_datasets.ipynb #adb4db27
+PEOPLE_FOLDERS = {
+    "train": ("train_all", "train", "bounding_box_train"),
+    "query": ("query",),
+    "gallery": ("gallery", "bounding_box_test"),
+}
+
+
+def person_folder(
+    path: str,  # of an image
+    folder: str,  # that has a folder for each person
+) -> str:  # its name
+    "Return the name of the folder of the person in an image. Raises InputError."
+    person, slash, _ = path_below(path, folder).partition("/")
+    if not slash:
+        raise InputError(
+            f"{path} is in no person's folder: move it into one, or write crops:{folder} for "
+            "images of people that are not known"
+        )
+    return person
+
+
+def read_people(
+    path: str,  # DIR, with a folder for each person, or with train, query and gallery of these
+) -> Dataset:
+    "Read a folder for each person; cameras as `read_crops` does. Raises InputError."
+    root, pattern = split_cameras(path)
+    require_folder(root)
+    folders = {
+        split: os.path.join(root, name)
+        for split, names in PEOPLE_FOLDERS.items()
+        for name in reversed(names)  # the first one that is there remains
+        if os.path.isdir(os.path.join(root, name))
+    } or {"train": root}
+    for split in SPLIT_FOLDERS if len(folders) > 1 or "train" not in folders else ():
+        if split not in folders:
+            raise missing_part(root, *PEOPLE_FOLDERS[split])
+    images = {split: images_below(folder) for split, folder in folders.items()}
+    people = {i: person_folder(i, folders[split]) for split in images for i in images[split]}
+    cameras = find_cameras(list(people), root, pattern)
+    numbers, identities = number_names(cameras.values()), number_names(people.values())
+    records = {
+        split: [
+            Record(i, identities[people[i]], numbers[cameras[i]] if cameras else None)
+            for i in images[split]
+        ]
+        for split in folders
+    }
+    splits = {split: select_split(records[split], split, folders[split]) for split in folders}
+    name = os.path.basename(os.path.abspath(root))
+    return Dataset(
+        name, *(splits.get(s, ()) for s in SPLIT_FOLDERS), cameras=listed_names(numbers)
+    )
+
 # %% ../nbs/05_datasets.ipynb #57ede8c4
 def whole_number(
     text: str | None,
@@ -734,6 +789,7 @@ READERS: Registry[Callable[[str], Dataset]] = Registry("dataset", {
     "cuhk03": read_cuhk03,
     "dukemtmc": read_dukemtmc,
     "folder": read_folder,
+    "people": read_people,
     "csv": read_csv,
     "crops": read_crops,
     "synthetic": read_synthetic,
@@ -746,7 +802,8 @@ def open_dataset(
     "Open the dataset that is written `KIND:PATH`. Raises InputError."
     kind, colon, path = spec.partition(":")
     kinds = f"kinds are {', '.join(READERS)}"
-    own = "crops:{0} for a plain folder of crops, folder:{0} for Market-1501's folders and names"
+    own = "crops:{0} for a plain folder of crops, people:{0} for a folder for each person, "
+    own += "folder:{0} for Market-1501's folders and names"
     if not colon:
         raise InputError(f"{spec!r} does not say what kind of dataset it is: write KIND:PATH, "
                          f"for example {own.format(spec or 'PATH')}; {kinds}")
@@ -764,7 +821,7 @@ def require_outside(
 ) -> None:
     "Raise an InputError if a written file could become a crop of the dataset."
     kind, _, path = spec.partition(":")
-    if kind != "crops":
+    if kind not in ("crops", "people"):
         return
     folder, _ = split_cameras(os.path.expanduser(path))
     for real in (os.path.abspath, os.path.realpath):
