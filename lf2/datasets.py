@@ -11,8 +11,8 @@ __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS',
            'read_msmt17_list', 'and_more', 'read_msmt17_split', 'read_msmt17_lists', 'read_msmt17',
            'parse_cuhk03_protocol', 'read_cuhk03_protocol', 'read_cuhk03_images', 'read_cuhk03', 'read_folder',
            'split_cameras', 'path_below', 'number_names', 'find_cameras', 'listed_names', 'read_crops', 'person_folder',
-           'read_people', 'whole_number', 'read_csv_rows', 'find_listed', 'read_csv', 'write_once', 'synthetic_folder',
-           'read_synthetic', 'open_dataset', 'require_outside']
+           'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed', 'read_csv', 'write_once',
+           'synthetic_folder', 'read_synthetic', 'open_dataset', 'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -693,10 +693,12 @@ CSV_COLUMNS = ("path", "split", "identity", "camera")
 def read_csv_rows(
     path: str,  # the CSV
 ) -> list[tuple[str, dict[str, str]]]:  # file and line for messages, fields by column
-    "Read the rows of a CSV with the columns path and split. Raises InputError."
+    "Read the rows of a CSV, separated by commas, semicolons or tabs. Raises InputError."
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
+            separator = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, skipinitialspace=True)
             columns = [name.strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
@@ -705,24 +707,30 @@ def read_csv_rows(
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV in UTF-8: {error}; save it as UTF-8") from None
-    for needed in ("path", "split"):
-        if needed not in columns:
-            first = ",".join(columns)
-            raise InputError(
-                f"{path}: no column {needed!r}; the first line is {first!r}, and should name the "
-                "columns, separated by commas: path,split,identity,camera"
-            )
+    if "path" not in columns:
+        raise InputError(
+            f"{path}: no column 'path'; the first line is {separator.join(columns)!r}, and should "
+            "name the columns: path and, if known, split,identity,camera"
+        )
     for name in CSV_COLUMNS:
         if columns.count(name) > 1:
             raise InputError(f"{path}: there are {columns.count(name)} columns {name!r}; keep one")
-    unread, absent = set(columns) - {*CSV_COLUMNS, ""}, set(CSV_COLUMNS) - set(columns)
-    if unread and absent:  # perhaps one of them under another name
-        warnings.warn(
-            f"{path}: the columns {', '.join(sorted(unread))} are not read; there is no column "
-            f"{' and no '.join(sorted(absent))}, which adaptation and scoring use",
-            stacklevel=2,
-        )
+    unread = sorted(set(columns) - {*CSV_COLUMNS, ""})
+    if unread:  # perhaps a column under another name
+        absent = [name for name in CSV_COLUMNS if name not in columns]
+        text = f"{path}: columns that are not read: {', '.join(unread)}"
+        text += f"; columns that would be read: {', '.join(absent)}" if absent else ""
+        if {"time", "track"} & set(unread):
+            text += f"; lf2 group and calibrate read time and track by --details {path}"
+        warnings.warn(text, stacklevel=2)
     return rows
+
+
+def camera_name(
+    text: str | None,  # in a CSV
+) -> str:  # "" for an empty field
+    "Return the name of a camera, without the .0 that pandas adds to numbers."
+    return re.sub(r"^(-1|[0-9]{1,18})\.0*$", r"\1", (text or "").strip())
 
 
 def find_listed(
@@ -736,13 +744,16 @@ def find_listed(
 
 # %% ../nbs/05_datasets.ipynb #90cda4ad
 def read_csv(
-    path: str,  # a CSV with the columns path, split and, if known, identity and camera
+    path: str,  # a CSV with the column path and, if known, split, identity and camera
 ) -> Dataset:
     "Read images that a table lists, with paths relative to its folder. Raises InputError."
     records: dict[str, dict[str, Record]] = defaultdict(dict)  # split → file → record
-    for origin, row in read_csv_rows(path):
+    rows = read_csv_rows(path)
+    cameras = {origin: camera_name(row.get("camera")) for origin, row in rows}
+    numbers = number_names(filter(None, cameras.values()))
+    for origin, row in rows:
         listed = os.path.join(os.path.dirname(path), (row["path"] or "").strip())
-        split = (row["split"] or "").strip()
+        split = (row.get("split", "train") or "").strip()
         if split not in SPLIT_FOLDERS:
             raise InputError(f"{origin}: split must be train, query or gallery, not {split!r}")
         image = find_listed(listed)
@@ -751,15 +762,17 @@ def read_csv(
         file = os.path.realpath(image)
         if file in records[split]:
             raise InputError(f"{origin}: {image} is already listed in {split}")
-        numbers = [whole_number(row.get(c), f"{origin}, {c}") for c in ("identity", "camera")]
-        records[split][file] = Record(image, *numbers)
+        identity = whole_number(row.get("identity"), f"{origin}, identity")
+        records[split][file] = Record(image, identity, numbers.get(cameras[origin]))
     if not records:
         raise InputError(f"{path} lists no image")
     for split, other in (("query", "gallery"), ("gallery", "query")):
         if other in records and split not in records:
             raise InputError(f"{path} lists images of split {other}, but none of split {split}")
-    splits = {split: select_split(rows.values(), split, path) for split, rows in records.items()}
-    return Dataset(Path(path).stem, *(splits.get(split, ()) for split in SPLIT_FOLDERS))
+    splits = {split: select_split(found.values(), split, path) for split, found in records.items()}
+    return Dataset(
+        Path(path).stem, *(splits.get(s, ()) for s in SPLIT_FOLDERS), cameras=listed_names(numbers)
+    )
 
 # %% ../nbs/05_datasets.ipynb #b0dadee5
 def write_once(
