@@ -780,7 +780,8 @@ def usage() -> str:
     "Return the text that `lf2` without a command prints."
     with contextlib.suppress(InputError):  # a command reports a broken extension
         load_extensions()
-    datasets = "market1501:DIR msmt17:DIR cuhk03:DIR dukemtmc:DIR folder:DIR csv:FILE crops:DIR"
+    datasets = "market1501:DIR msmt17:DIR cuhk03:DIR dukemtmc:DIR folder:DIR people:DIR csv:FILE "
+    datasets += "crops:DIR crops:DIR@camera=folder 'crops:DIR@camera=REGEX'"
     return "\n".join([
         "usage: lf2 COMMAND [flags]", "Run 'lf2 COMMAND --help' for the flags of a command.", "",
         *(f"  {name:10} {function.__doc__}" for name, function in COMMANDS.items()),

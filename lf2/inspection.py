@@ -107,6 +107,7 @@ def inspect_dataset(
         "shared_identities": sorted(searchable_identities(dataset.train) & tested),
         "identical": {"within": len(groups) - between, "between": between, "groups": groups},
         "folders": count_by_folder(dataset),
+        "cameras": dict(enumerate(dataset.cameras, 1)),
         "queries": dataset.num_matched_queries,
         "cannot_be_scored": dataset.cannot_be_scored,
         "unreadable": {p: s for p, s in zip(paths, sizes, strict=True) if isinstance(s, str)},
@@ -140,6 +141,9 @@ def format_inspection(
     lines.append(f"{'people in train and test':27}{cut(report['shared_identities'])}")
     lines.append(f"{'byte-identical images':27}{groups if same['groups'] else 'none'}")
     lines += ["  " + " = ".join(path for _, path in group) for group in same["groups"][:most]]
+    if report["cameras"]:
+        names = [f"{number} {name}" for number, name in report["cameras"].items()]
+        lines.append(f"{'names of cameras':27}{cut(names)}")
     if len(report["folders"]) > 1:
         folders = [f"{folder} {count}" for folder, count in report["folders"].items()]
         lines.append(f"{'images by folder':27}{cut(folders)}")

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -75,6 +75,8 @@ class Dataset:
     train: tuple[Record, ...]
     query: tuple[Record, ...] = ()
     gallery: tuple[Record, ...] = ()
+    # names of cameras 1, 2, …, if they have names
+    cameras: tuple[str, ...] = field(default=(), kw_only=True)
 
     @cached_property
     def num_matched_queries(self) -> int:
