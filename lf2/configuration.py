@@ -421,8 +421,11 @@ def with_recipe(
     return released | RECIPE | {"iterations": 3 * iterations}
 
 
-# of --method recipe2, over the recipe's: images count by the entropy of their cluster's cameras
-RECIPE2 = dict(method="recipe2", global_loss="camera-entropy", part_loss="camera-entropy-part")
+# over the recipe's; --method recipe2 also lets the learning rate fall
+RECIPE2 = dict(
+    method="recipe2", global_loss="camera-entropy", part_loss="camera-entropy-part",
+    learning_rate=7e-4,
+)
 
 
 PRESETS: dict[type[StageConfig], dict[str, dict[str, Any]]] = {
@@ -441,7 +444,7 @@ PRESETS: dict[type[StageConfig], dict[str, dict[str, Any]]] = {
         "recipe2": with_recipe(SIZES[AdaptConfig]["paper"]) | RECIPE2,
         "laptop-recipe2": with_recipe(SIZES[AdaptConfig]["laptop"]) | RECIPE2,
         "synthetic-recipe2": with_recipe(SIZES[AdaptConfig]["synthetic"]) | RECIPE2
-        | {"learning_rate": 3e-4},
+        | {"learning_rate": 1e-3},
     },
 }
 Config = TypeVar("Config", bound=StageConfig)

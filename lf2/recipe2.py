@@ -34,6 +34,9 @@ class Recipe2Config(RecipeConfig):
     "Adapt with the recipe, and parts of later methods."
 
     method: str = "recipe2"  # lf2, recipe, a registered one or module:Class
+    # loss of the whole image: a registered one or module:Class
+    global_loss: str = "camera-entropy"
+    part_loss: str | None = "camera-entropy-part"  # loss of a stripe
     k1: int = 20  # dbscan: neighbours that may be reciprocal
     eps_end: float = 0.0  # dbscan: eps of the last epoch, reached in equal steps; 0: as the first
     scale_cameras: bool = False  # with --centre-cameras: also divide by the standard deviation
@@ -44,7 +47,7 @@ class Recipe2Config(RecipeConfig):
     momentum: float = 0.2  # cluster-memory: share of a slot that an image leaves
     hardest: bool = False  # cluster-memory: move a slot towards its least similar image alone
     negatives: int = 50  # camera-proxies: the hardest slots that count
-    final_rate: float = 1.0  # share of the learning rate that the last epoch has; 1: constant
+    final_rate: float = 0.1  # share of the learning rate that the last epoch has; 1: constant
     pseudo_cameras: int = 0  # groups of like style that are treated as cameras; 0: the camera ids
 
     def checked(self) -> "Recipe2Config":

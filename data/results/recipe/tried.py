@@ -17,7 +17,7 @@ from lf2.recipe2 import Recipe2Config
 
 OWN = {"target", "init", "output", "seed", "method", "preset", "clusters", "epochs", "iterations",
        "resume", "snapshots", "device", "workers", "memory", "checkpoint_minutes", "parts",
-       "fusion", "part_loss", "tensorboard", "overwrite"}
+       "fusion", "part_loss", "tensorboard", "overwrite", "evaluate_every"}
 
 
 def read(run: Path, name: str) -> dict:
@@ -26,7 +26,10 @@ def read(run: Path, name: str) -> dict:
 
 def flags(config: dict) -> str:
     "What a trial changed."
-    usual = preset_config(Recipe2Config, config["preset"], target="", init="", output="")
+    usual = preset_config(
+        Recipe2Config, config["preset"], target="", init="", output="", global_loss="global",
+        final_rate=1.0,
+    )
     changed = [
         f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in config.items()
