@@ -411,12 +411,18 @@ def run_synthesize(
 
 def run_inspect(
     dataset: Annotated[str, tyro.conf.Positional],  # such as market1501:DIR or crops:DIR
+    json: str | None = None,  # JSON file to write the report to
 ) -> int:  # exit code
     "Check and count a dataset: images, identities, cameras, duplicates, unreadable files."
-    from lf2.datasets import open_dataset
+    from lf2.datasets import dataset_folder, open_dataset
     from lf2.inspection import format_inspection, inspect_dataset
+    from lf2.run_folder import write_json
 
-    inspection = inspect_dataset(open_dataset(dataset))
+    if json:
+        require_writable(Path(json), "--json", ".json", '"unreadable"')
+    inspection = inspect_dataset(open_dataset(dataset), folder=dataset_folder(dataset))
+    if json:
+        write_json(json, inspection)
     print(printable(format_inspection(inspection)))
     return 2 if inspection["unreadable"] else 0
 

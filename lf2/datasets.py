@@ -12,7 +12,7 @@ __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS',
            'parse_cuhk03_protocol', 'read_cuhk03_protocol', 'read_cuhk03_images', 'read_cuhk03', 'read_folder',
            'split_cameras', 'path_below', 'number_names', 'find_cameras', 'listed_names', 'read_crops', 'person_folder',
            'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed', 'read_csv', 'write_once',
-           'synthetic_folder', 'read_synthetic', 'open_dataset', 'require_outside']
+           'synthetic_folder', 'read_synthetic', 'open_dataset', 'dataset_folder', 'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -865,6 +865,19 @@ def open_dataset(
     return READERS[kind](os.path.expanduser(path))
 
 # %% ../nbs/05_datasets.ipynb #93a718fb
+def dataset_folder(
+    spec: str,  # KIND:PATH of a dataset
+) -> str | None:  # None for a table, and for a dataset that is not in a folder
+    "Return the folder that a dataset is read from."
+    kind, _, path = spec.partition(":")
+    if kind in ("csv", "synthetic"):
+        return None
+    folder, _ = split_cameras(os.path.expanduser(path))
+    if kind == "cuhk03":
+        folder = re.sub("@(detected|labell?ed)$", "", folder)
+    return folder if os.path.isdir(folder) else None
+
+
 def require_outside(
     spec: str,  # KIND:PATH of a dataset
     output: Path | str,  # file or folder to be written
