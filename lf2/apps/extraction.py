@@ -5,24 +5,26 @@
 # %% auto #0
 __all__ = ['MAX_HASHED', 'HASH_BLOCK', 'EXTRACTION_INFO', 'FEATURES_FILE', 'TABLE_FILE', 'EXTRACTION_FILES', 'MODEL_FIELDS',
            'DATASET_FIELDS', 'EXTRACTION_FIELDS', 'EXTRACT_AGAIN', 'ROWS_PER_PART', 'identify_model', 'model_name',
-           'same_model', 'require_pixels', 'Extractor', 'load', 'import_pyarrow', 'write_table', 'read_records',
-           'join_parts', 'require_text', 'require_own_folder', 'require_fields', 'checksum', 'require_intact',
-           'part_path', 'read_extraction_info', 'finished_parts', 'Extraction', 'open_extraction', 'begin_extraction',
-           'extract_to']
+           'same_model', 'require_pixels', 'to_image', 'Extractor', 'load', 'import_pyarrow', 'write_table',
+           'read_records', 'join_parts', 'require_text', 'require_own_folder', 'require_fields', 'checksum',
+           'require_intact', 'part_path', 'read_extraction_info', 'finished_parts', 'Extraction', 'open_extraction',
+           'begin_extraction', 'extract_to']
 
 # %% ../../nbs/70_extraction.ipynb #59a14c1b
 import hashlib
 import os
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -31,7 +33,7 @@ from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock
 from ..configuration import matches_type
 from ..distributed import Window, choose_device
 from ..features import extract
-from ..images import Images
+from ..images import Images, decode, resize, to_rgb, turn_upright
 from ..networks import LF2
 from ..records import Dataset, InputError, Record, fingerprint
 from ..registry import import_package
@@ -82,7 +84,29 @@ def require_pixels(
     given = type(images).__name__ if shape is None else f"{images.dtype} {list(shape)}"
     raise InputError(
         f"this model takes images as a tensor or array, uint8 [N, 3, {height}, {width}], and these "
-        f"are {given}; describe_files takes image files of any size"
+        f"are {given}; describe_images takes a list of files, PIL images or arrays of any size"
+    )
+
+# %% ../../nbs/70_extraction.ipynb #5b1f0c3e
+def to_image(
+    image: Any,  # file, PIL image, or array, uint8 [H, W, 3]
+    name: str,  # for messages
+    bgr: bool = False,  # an array is BGR, and not RGB
+) -> Image.Image:  # upright 8-bit RGB, in its own size
+    "Return an image of any kind as files are read. Raises `InputError` for any other object."
+    if isinstance(image, (str, os.PathLike)):
+        return decode(image)
+    if isinstance(image, Image.Image):
+        try:
+            return to_rgb(turn_upright(image))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{name} cannot be read: {error}") from None
+    shape = tuple(getattr(image, "shape", ()))
+    if len(shape) == 3 and shape[2] == 3 and min(shape) and str(image.dtype)[-5:] == "uint8":
+        return Image.fromarray(np.ascontiguousarray(np.asarray(image)[:, :, :: -1 if bgr else 1]))
+    given = f"{image.dtype} {list(shape)}" if shape else type(image).__name__
+    raise InputError(
+        f"{name} is {given}: give a file, a PIL image, or an array, uint8 [height, width, 3]"
     )
 
 # %% ../../nbs/70_extraction.ipynb #3e219662
@@ -140,6 +164,30 @@ class Extractor:
         # each image is read once, so there is no need to keep it in memory
         images = Images(paths, self.height, self.width, workers=workers, max_bytes=0)
         return self.describe(images, batch_size, precision)
+
+    def describe_images(
+        self,
+        images: Iterable[str | os.PathLike | Image.Image | np.ndarray],  # as `to_image` takes them
+        batch_size: int = 64,  # images at a time; changes speed and memory
+        precision: str = "float32",  # or bfloat16, float16: what the network computes in
+        bgr: bool = False,  # arrays are BGR, as OpenCV has them, and not RGB
+    ) -> np.ndarray:  # [N, C] float32, rows of unit length
+        """Describe images of any kind and size, one person in each, resized as for training.
+
+        Raises `InputError` with the position of an image that cannot be read.
+        """
+        one = isinstance(images, (str, bytes, os.PathLike, Image.Image))
+        if one or getattr(images, "ndim", 4) != 4:
+            raise InputError("describe_images takes a list: write [image] for one image")
+        crops = (to_image(image, f"image {n}", bgr) for n, image in enumerate(images))
+        pixels = (np.asarray(resize(crop, self.height, self.width)) for crop in crops)
+        described = []
+        while batch := list(islice(pixels, batch_size)):
+            stacked = np.stack(batch).transpose(0, 3, 1, 2)
+            described.append(self.describe(stacked, batch_size, precision))
+        if not described:
+            raise InputError("there are no images to describe")
+        return np.concatenate(described)
 
 
 def load(
