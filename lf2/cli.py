@@ -617,7 +617,7 @@ def run_calibrate(
     # CSV of path and any of camera, time (seconds or ISO 8601), track; implies pairs
     details: str | None = None,
     rate: float = 0.001,  # wanted false-match rate: share of pairs of different people that match
-    eps: float = 0.5,  # of the groups that stand in for pairs; wider than in lf2 group
+    eps: float = 0.5,  # radius of the groups that replace labelled pairs; larger than in lf2 group
     min_samples: int = 4,  # of these groups
     k1: int = 20,  # of these groups
     seed: int = 0,  # random seed of the interval

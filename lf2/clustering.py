@@ -17,6 +17,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from .images import fits
 from .records import InputError
 from .registry import import_package
 from .seeds import numpy_generator, seed_of
@@ -57,11 +58,12 @@ def knn(
     features: np.ndarray | Tensor,  # [b, C] float32
     others: np.ndarray | Tensor,  # [M, C] float32
     k: int,  # at most M
-    device: str | torch.device = "cpu",  # where arrays are compared; tensors stay where they are
+    device: str | torch.device = "cpu",  # where arrays are compared if they fit; not for tensors
 ) -> tuple[np.ndarray, np.ndarray]:  # [b, k] float32 squared distances; [b, k] int64 indices
     "Find the k nearest of the others, nearest first: by faiss, or on a GPU by matrix products."
     if isinstance(features, np.ndarray):
-        if torch.device(device).type == "cpu":
+        entries = features.size + len(others) * (others.shape[1] + len(features))
+        if not fits(4 * entries, device):
             return import_faiss().knn(features, others, k)
         features = torch.from_numpy(features).to(device)
     others = torch.as_tensor(others, device=features.device)
@@ -156,7 +158,7 @@ def kmeans(
     iterations: int = 100,  # at most, if the labels keep changing
     sample: int = 0,  # images from which the centres are computed; 0: all
     map_function: MapFunction = serial_map,  # applies the search to all blocks of images
-    device: str | torch.device = "cpu",  # where distances and means are computed
+    device: str | torch.device = "cpu",  # where distances and means are computed, if they fit
 ) -> Clusters:  # no cluster is empty; each centre is the mean of its images
     """Cluster by full k-means (Lloyd), from random images, until the labels stop changing.
 
@@ -166,7 +168,7 @@ def kmeans(
     fewer images, or a smaller sample, than clusters.
     """
     vectors: Any = validate_features(features, clusters)
-    if torch.device(device).type != "cpu":
+    if fits(2 * vectors.nbytes, device):  # the features, and them in the order of the clusters
         vectors, map_function = torch.from_numpy(vectors).to(device), serial_map
     subset = vectors
     if 0 < sample < len(vectors):

@@ -13,17 +13,18 @@ import torch
 from scipy import sparse
 
 from .clustering import Clusters, cluster_means, validate_features
+from .images import fits
 from .records import InputError
 from .reranking import k_reciprocal_vectors, shared_weight
 
 # %% ../nbs/33_dbscan.ipynb #40047adc
 def shared_weights(
     vectors: sparse.csr_array,  # [N, N] of `k_reciprocal_vectors`
-    device: str | torch.device = "cpu",  # a GPU takes 4 N² bytes of its memory
+    device: str | torch.device = "cpu",  # a GPU is used if it has room for N × N numbers
 ) -> Iterator[np.ndarray]:  # for each image [N]
     "Sum the elementwise minimum of each image's vector and that of every image."
     entries = [slice(*ends) for ends in zip(vectors.indptr, vectors.indptr[1:], strict=False)]
-    if torch.device(device).type == "cpu":
+    if not fits(4 * vectors.shape[0] ** 2, device):
         inverted = vectors.tocsc()
         for chosen in entries:
             yield shared_weight(vectors.indices[chosen], vectors.data[chosen], inverted)

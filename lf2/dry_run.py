@@ -18,7 +18,7 @@ import torch
 from .clustering import Clusters, cluster_means, import_faiss
 from .configuration import AdaptConfig, as_config
 from .distributed import processes_for
-from .engine import Engine, is_recordable, require_groups
+from .engine import Engine, require_groups
 from .features import extract
 from .images import TARGET_AUGMENTATION, Images
 from .labellers import LABELLERS
@@ -103,8 +103,7 @@ def estimate(
     batches = next(target.loader(method.streams(labels, 1), epoch=1)())
     optimizer = method.train().optimizer()
     take = engine.prepare(
-        partial(train_step, method, optimizer=optimizer, engine=engine), optimizer,
-        is_recordable(method),
+        partial(train_step, method, optimizer=optimizer, engine=engine), optimizer
     )
     warm_up = 1 if target.device.type == "cpu" else 4  # a GPU records the fourth
     step = seconds_of(lambda: take(batches), target.device, warm_up=warm_up)

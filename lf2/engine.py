@@ -168,21 +168,22 @@ class Engine:
         self,
         step: Callable[[Any], dict[str, Tensor]],  # batches to losses, among them "loss"
         optimizer: torch.optim.Optimizer,  # that the step uses
-        recordable: bool = False,  # whether all that a step does is on the device, in fixed shapes
+        record: bool = True,  # as a CUDA graph, where `is_recordable` allows it
     ) -> Callable[[Any], dict[str, Tensor]]:
         """Return a training step that is as fast as the device allows.
 
-        On a CPU that is `step` itself. On a GPU the optimizer updates all weights at once, and a
-        recordable step is replayed as one CUDA graph: launching its thousands of kernels one by
-        one takes longer than computing them. Raises a `FloatingPointError` for a loss that is not
-        finite, after the step.
+        On a CPU that is `step` itself. On a GPU the optimizer updates all weights at once, and
+        the step is replayed as one CUDA graph: launching its thousands of kernels one by one takes
+        longer than computing them. Raises a `FloatingPointError` for a loss that is not finite,
+        after the step.
         """
         device = next(self.net.parameters()).device
         fit_optimizer(optimizer, device)
         if device.type == "cpu":
             return step
         alone = self.processes.count == 1 and not self.processes.scaler
-        take = RecordedStep(step) if recordable and alone and device.type == "cuda" else step
+        record = record and alone and device.type == "cuda" and is_recordable(self.net)
+        take = RecordedStep(step) if record else step
 
         def checked(batches: Any) -> dict[str, Tensor]:
             losses = take(batches)
@@ -333,7 +334,7 @@ def is_recordable(
 
 
 class RecordedStep:
-    "A training step that is recorded as a CUDA graph when it is first called, and then replayed."
+    "A training step that is recorded as a CUDA graph after a few calls, and then replayed."
 
     def __init__(
         self,

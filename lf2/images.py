@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['FORMATS', 'MAX_SIDE', 'MAX_PIXELS', 'UPRIGHT', 'IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS',
            'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb', 'turn_upright', 'decode', 'resize', 'read_image',
-           'memmap_zeros', 'allocate', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'sample_boxes', 'erase',
-           'AugmentationParameters', 'send', 'Augmentation', 'normalisation_table', 'numba_kernel', 'augment_batch']
+           'memmap_zeros', 'allocate', 'fits', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'sample_boxes',
+           'erase', 'AugmentationParameters', 'send', 'Augmentation', 'normalisation_table', 'numba_kernel',
+           'augment_batch']
 
 # %% ../nbs/06_images.ipynb #4cf75f47
 import os
@@ -141,6 +142,17 @@ def allocate(
         return np.empty(shape, dtype)
     return memmap_zeros(shape, dtype, spill_dir)
 
+# %% ../nbs/06_images.ipynb #055f75d9
+def fits(
+    size: int,  # bytes
+    device: str | torch.device,
+) -> bool:
+    "Return whether a GPU has twice that memory free; False for the CPU, where nothing has to go."
+    device = torch.device(device)
+    if device.type != "cuda":
+        return device.type != "cpu"
+    return 2 * size < torch.cuda.mem_get_info(device)[0]
+
 # %% ../nbs/06_images.ipynb #2952e44c
 class Images:
     "The images of a dataset, indexed by positions: `images[[3, 1, 4]]` is uint8 [3, 3, H, W]."
@@ -171,10 +183,8 @@ class Images:
 
     def move_to(self, device: torch.device) -> "Images":
         "Keep the decoded images on a GPU, where they take less than half of its free memory."
-        if self.pixels is not None and device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.pixels.nbytes < free / 2:
-                self.pixels = self.pixels.to(device)
+        if self.pixels is not None and fits(self.pixels.nbytes, device):
+            self.pixels = self.pixels.to(device)
         return self
 
     def read(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .clustering import Clusters, import_faiss
 from .configuration import AdaptConfig, as_config
-from .engine import Engine, is_recordable
+from .engine import Engine
 from .records import InputError
 from .registry import Registry
 from .session import Session
@@ -146,8 +146,7 @@ def train(run: Session, target: Target, kind: MethodMaker) -> dict[str, Any]:
         method.train()
         loader = target.loader(method.streams(labels.clusters, epoch.number), epoch.number)
         step = engine.prepare(
-            partial(train_step, method, optimizer=optimizer, engine=engine), optimizer,
-            is_recordable(method),
+            partial(train_step, method, optimizer=optimizer, engine=engine), optimizer
         )
         for batches in epoch.iterations(loader):
             epoch.add(step(batches))

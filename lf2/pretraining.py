@@ -20,7 +20,7 @@ from .backbones import build_backbone
 from .configuration import PretrainConfig
 from .datasets import open_dataset
 from .distributed import Processes, all_or_raise, extract_together, read_together
-from .engine import Engine, is_recordable
+from .engine import Engine
 from .history import scores_of
 from .images import SOURCE_AUGMENTATION, Images, augment_batch, send
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
@@ -257,8 +257,7 @@ def train_on_source(
             group["lr"] = rate
         net.train()
         step = engine.prepare(
-            partial(pretrain_step, config, net, optimizer=optimizer, engine=engine), optimizer,
-            is_recordable(net),
+            partial(pretrain_step, config, net, optimizer=optimizer, engine=engine), optimizer
         )
         for batch in epoch.iterations(data.loader(epoch.number)):
             epoch.add(step(batch))

@@ -126,7 +126,7 @@ def prepared(ready: ReadyStep, recorded: bool) -> Callable[[], dict[str, torch.T
     "Return a step as `lf2 adapt` takes it: recorded as a CUDA graph, or launched by Python."
     step = partial(
         train_step, ready.method, optimizer=ready.optimizer, engine=ready.engine)
-    step = ready.engine.prepare(step, ready.optimizer, recorded)
+    step = ready.engine.prepare(step, ready.optimizer, record=recorded)
     return lambda: step(ready.batches)
 
 

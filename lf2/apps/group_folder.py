@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GROUPS_INFO', 'GROUPS_DATA', 'GROUP_FILES', 'GROUPS_FIELDS', 'GROUP_AGAIN', 'UNKNOWN', 'count_interval',
-           'save_grouping', 'open_groups', 'compare_with_labels', 'choose_settings', 'group_to', 'summary_lines',
-           'require_free', 'require_files', 'join_earlier', 'write_groups']
+           'save_grouping', 'open_groups', 'compare_with_labels', 'choose_settings', 'require_free', 'require_files',
+           'join_earlier', 'write_groups', 'group_to', 'summary_lines']
 
 # %% ../../nbs/79_group_folder.ipynb #6aa25eed
 import os
@@ -58,7 +58,7 @@ def count_interval(
     low, high = np.quantile(trials.counts - np.median(trials.counts), [0.025, 0.975])
     return max(0, int(np.floor(groups + low))), int(np.ceil(groups + high))
 
-# %% ../../nbs/79_group_folder.ipynb #15b1d9c7
+# %% ../../nbs/79_group_folder.ipynb #d73a30a8
 GROUPS_INFO = "groups.json"
 GROUPS_DATA = ("groups.parquet", "groups.npz")
 GROUP_FILES = {
@@ -73,7 +73,7 @@ GROUPS_FIELDS = {
 GROUP_AGAIN = "run lf2 group again"
 UNKNOWN = -9  # stored as the true identity of a crop, where there is none
 
-
+# %% ../../nbs/79_group_folder.ipynb #8979a992
 def save_grouping(
     path: Path,  # .npz file
     grouping: Grouping,
@@ -88,7 +88,7 @@ def save_grouping(
             means=means, people=np.array([UNKNOWN if who is None else who for who in people]),
         )
 
-
+# %% ../../nbs/79_group_folder.ipynb #a763378f
 def open_groups(
     folder: Path | str,  # that `lf2 group` made
 ) -> tuple[Table, Grouping, np.ndarray, dict[str, Any]]:  # and [N] true identities, groups.json
@@ -107,7 +107,7 @@ def open_groups(
     grouping = Grouping(features, table.numbers, means, about["threshold"], about["following"])
     return table, grouping, people, about
 
-
+# %% ../../nbs/79_group_folder.ipynb #ec0a4d90
 def compare_with_labels(
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
     people: np.ndarray,  # [N] object, true identities; None where unknown
@@ -126,7 +126,7 @@ def compare_with_labels(
         "people": count, "error": quality["clusters"] - count,
     }
 
-
+# %% ../../nbs/79_group_folder.ipynb #e92d9e67
 def choose_settings(
     into: Path | str | None = None,  # earlier result of `lf2 group`
     **changed: Any,  # fields of `Settings`; None: as before
@@ -135,7 +135,87 @@ def choose_settings(
     before = Settings(**open_groups(into)[-1]["settings"]) if into else DEFAULTS
     return before._replace(**{name: value for name, value in changed.items() if value is not None})
 
+# %% ../../nbs/79_group_folder.ipynb #32ecbdce
+def require_free(
+    folder: Path,
+    overwrite: bool,
+) -> None:
+    "Raise an `InputError` for a folder in which groups must not be written."
+    require_own_folder(folder, GROUP_FILES)
+    if (folder / GROUPS_INFO).exists() and not overwrite:
+        raise InputError(
+            f"--output {folder} holds groups; choose another folder, or pass --overwrite"
+        )
+    require_replaceable(folder)
 
+# %% ../../nbs/79_group_folder.ipynb #7b7775b5
+def require_files(
+    paths: Sequence[str],
+    folders: str,  # none, links or copies
+) -> None:
+    "Raise an `InputError` for images that are not there, if folders of them are wanted."
+    missing = [path for path in paths if not os.path.isfile(path)] if folders != "none" else []
+    if missing:
+        raise InputError(
+            f"--folders {folders}: {len(missing)} of {len(paths)} images are not there, such as "
+            f"{missing[0]}; run this in the directory in which lf2 extract ran"
+        )
+
+# %% ../../nbs/79_group_folder.ipynb #baa9bbfa
+def join_earlier(
+    into: Path | str,  # earlier result of `lf2 group`
+    new: Table,  # of the crops that join; without numbers
+    features: np.ndarray,  # [n, C] of them
+    people: np.ndarray,  # [n] object, their true identities
+    records: Sequence[Record],  # [n]
+    source: dict[str, Any],  # extraction.json
+    settings: Settings,
+    threshold: str | None,  # a cosine, or a folder of `lf2 calibrate`; None: the earlier one
+) -> tuple[Table, Grouping, np.ndarray]:  # of all crops, earlier ones first
+    "Let crops join an earlier result. Those that it has already, by their path, are left out."
+    earlier, grouping, earlier_people, about = open_groups(into)
+    if not same_model(about["model"], source["model"]):
+        raise InputError(
+            f"--into {into} is of the model {model_name(about['model'])}, and the descriptors are "
+            f"of {model_name(source['model'])}; extract them again with that model"
+        )
+    if threshold is not None:
+        space = "centred" if grouping.means else "cosine"
+        grouping.threshold = read_threshold(threshold, source["model"], space)
+    present = {os.path.realpath(path) for path in earlier.paths}
+    rows = [row for row, record in enumerate(records)
+            if os.path.realpath(record.path) not in present]
+    if rows:
+        grouping.assign(features[rows], new.cameras[rows], settings.min_samples)
+    table = Table(
+        earlier.paths + [new.paths[row] for row in rows], grouping.numbers, new.confidence,
+        np.concatenate([earlier.cameras, new.cameras[rows]]),
+        np.concatenate([earlier.times, new.times[rows]]),
+    )
+    return table, grouping, np.concatenate([earlier_people, people[rows]])
+
+# %% ../../nbs/79_group_folder.ipynb #e6fadc4e
+def write_groups(
+    folder: Path,
+    table: Table,
+    grouping: Grouping,
+    people: np.ndarray,  # [N] object, true identities; None where unknown
+    about: dict[str, Any],  # groups.json, to be completed
+    folders: str,  # none, links or copies
+) -> None:
+    "Write all files of a result; groups.json is the last, when all else is there."
+    (folder / GROUPS_INFO).unlink(missing_ok=True)
+    if folders != "none":
+        write_people(folder, table, folders == "copies")
+    elif (folder / PEOPLE).exists():  # of the groups that are replaced
+        shutil.rmtree(folder / PEOPLE)
+    write_tables(folder, table)
+    save_grouping(folder / GROUPS_DATA[1], grouping, people)
+    write_sheet(folder / "sheet.html", table, about)
+    about["sha256"] = {name: checksum(folder / name) for name in GROUPS_DATA}
+    write_json(folder / GROUPS_INFO, about)
+
+# %% ../../nbs/79_group_folder.ipynb #b14a5afe
 def group_to(
     folder: Path | str,  # new, empty, or of an earlier `lf2 group`
     descriptors: Path | str,  # folder that `lf2 extract` made
@@ -197,7 +277,7 @@ def group_to(
         write_groups(folder, table, grouping, people, about, folders)
     return about
 
-
+# %% ../../nbs/79_group_folder.ipynb #3bac0407
 def summary_lines(
     about: dict[str, Any],  # content of groups.json
 ) -> list[str]:
@@ -220,83 +300,3 @@ def summary_lines(
                            if labels[name] is not None)
         lines.append(f"by the labels: {scores}; {labels['people']} people ({labels['error']:+})")
     return lines
-
-
-def require_free(
-    folder: Path,
-    overwrite: bool,
-) -> None:
-    "Raise an `InputError` for a folder in which groups must not be written."
-    require_own_folder(folder, GROUP_FILES)
-    if (folder / GROUPS_INFO).exists() and not overwrite:
-        raise InputError(
-            f"--output {folder} holds groups; choose another folder, or pass --overwrite"
-        )
-    require_replaceable(folder)
-
-
-def require_files(
-    paths: Sequence[str],
-    folders: str,  # none, links or copies
-) -> None:
-    "Raise an `InputError` for images that are not there, if folders of them are wanted."
-    missing = [path for path in paths if not os.path.isfile(path)] if folders != "none" else []
-    if missing:
-        raise InputError(
-            f"--folders {folders}: {len(missing)} of {len(paths)} images are not there, such as "
-            f"{missing[0]}; run this in the directory in which lf2 extract ran"
-        )
-
-
-def join_earlier(
-    into: Path | str,  # earlier result of `lf2 group`
-    new: Table,  # of the crops that join; without numbers
-    features: np.ndarray,  # [n, C] of them
-    people: np.ndarray,  # [n] object, their true identities
-    records: Sequence[Record],  # [n]
-    source: dict[str, Any],  # extraction.json
-    settings: Settings,
-    threshold: str | None,  # a cosine, or a folder of `lf2 calibrate`; None: the earlier one
-) -> tuple[Table, Grouping, np.ndarray]:  # of all crops, earlier ones first
-    "Let crops join an earlier result. Those that it has already, by their path, are left out."
-    earlier, grouping, earlier_people, about = open_groups(into)
-    if not same_model(about["model"], source["model"]):
-        raise InputError(
-            f"--into {into} is of the model {model_name(about['model'])}, and the descriptors are "
-            f"of {model_name(source['model'])}; extract them again with that model"
-        )
-    if threshold is not None:
-        space = "centred" if grouping.means else "cosine"
-        grouping.threshold = read_threshold(threshold, source["model"], space)
-    present = {os.path.realpath(path) for path in earlier.paths}
-    rows = [row for row, record in enumerate(records)
-            if os.path.realpath(record.path) not in present]
-    if rows:
-        grouping.assign(features[rows], new.cameras[rows], settings.min_samples)
-    table = Table(
-        earlier.paths + [new.paths[row] for row in rows], grouping.numbers, new.confidence,
-        np.concatenate([earlier.cameras, new.cameras[rows]]),
-        np.concatenate([earlier.times, new.times[rows]]),
-    )
-    return table, grouping, np.concatenate([earlier_people, people[rows]])
-
-
-def write_groups(
-    folder: Path,
-    table: Table,
-    grouping: Grouping,
-    people: np.ndarray,  # [N] object, true identities; None where unknown
-    about: dict[str, Any],  # groups.json, to be completed
-    folders: str,  # none, links or copies
-) -> None:
-    "Write all files of a result; groups.json is the last, when all else is there."
-    (folder / GROUPS_INFO).unlink(missing_ok=True)
-    if folders != "none":
-        write_people(folder, table, folders == "copies")
-    elif (folder / PEOPLE).exists():  # of the groups that are replaced
-        shutil.rmtree(folder / PEOPLE)
-    write_tables(folder, table)
-    save_grouping(folder / GROUPS_DATA[1], grouping, people)
-    write_sheet(folder / "sheet.html", table, about)
-    about["sha256"] = {name: checksum(folder / name) for name in GROUPS_DATA}
-    write_json(folder / GROUPS_INFO, about)

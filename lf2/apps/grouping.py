@@ -58,7 +58,7 @@ def group_scores(
 def join_threshold(
     features: np.ndarray,  # [N, C] float32, rows of unit length
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
-) -> float:  # 1 if there is no group: nothing joins then
+) -> float:  # 1 without groups, so that no crop joins
     "Find the score at which crops miss their own group as often as they reach another."
     used = numbers != OUTLIER
     features, numbers = features[used], numbers[used]
