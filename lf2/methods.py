@@ -250,7 +250,7 @@ LOSSES: Registry[Callable[[Any, int], Loss]] = Registry("--global-loss, --part-l
     "fused-part": FusedPartLoss,
     "camera-entropy": "lf2.recipe2:WeightedGlobalLoss",
     "camera-entropy-part": "lf2.recipe2:WeightedPartLoss",
-    "cluster-memory": "lf2.recipe2:ClusterContrast",
+    "cluster-memory": "lf2.recipe2:ClusterMemoryLoss",
     "camera-proxies": "lf2.recipe2:CameraProxies",
 })
 

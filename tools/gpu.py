@@ -508,7 +508,7 @@ def main() -> int:  # exit code
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pieces", nargs="*", metavar="PIECE", help=", ".join(PIECES))
-    parser.add_argument("--output", default="gpu.jsonl", help="file for JSON lines, appended")
+    parser.add_argument("--output", default="runs/gpu.jsonl", help="file for JSON lines, appended")
     parser.add_argument("--tiny", action="store_true", help="sizes for a rehearsal on a CPU")
     parser.add_argument("--init", default=EXAMPLE, help="course: pre-training run to start from")
     parser.add_argument("--target", default="synthetic:arcade", help="course: dataset to adapt to")

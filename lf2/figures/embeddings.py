@@ -6,7 +6,7 @@
 __all__ = ['PROJECTIONS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'require_embeddable', 'tsne', 'umap',
            'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'middle_point',
            'groups_of', 'camera_legend', 'plot_before_after', 'embed_together', 'plot_course', 'Confusion',
-           'count_pairs', 'measure_confusion', 'plot_confusion', 'plot_labels_on_plane']
+           'contingency_table', 'measure_confusion', 'plot_confusion', 'plot_labels_on_plane']
 
 # %% ../../nbs/63_embeddings.ipynb #b0e976b6
 import importlib.util
@@ -253,7 +253,7 @@ class Confusion(NamedTuple):
         )
 
 
-def count_pairs(
+def contingency_table(
     identities: np.ndarray,  # [N]
     labels: np.ndarray,  # [N] clusters, −1: left out
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # [P, M] counts, [P] identities, [M] clusters
@@ -268,7 +268,7 @@ def measure_confusion(
     labels: np.ndarray,  # [N] clusters, −1: left out
 ) -> Confusion:
     "Measure how far clusters split and merge people. Raises `InputError` if no image has a label."
-    counts, people, clusters = count_pairs(identities, labels)
+    counts, people, clusters = contingency_table(identities, labels)
     if not counts.size:
         raise InputError("no image has a pseudo-label to compare with its identity")
     labelled = counts[counts.any(1)]
@@ -291,7 +291,7 @@ def plot_confusion(
 
     Raises `InputError` if none of these people has an image with a label.
     """
-    counts, everybody, _ = count_pairs(identities, labels)
+    counts, everybody, _ = contingency_table(identities, labels)
     rows = np.flatnonzero(np.isin(everybody, people))
     numbers = measure_confusion(identities, labels)
     columns = np.flatnonzero(counts[rows].any(0))

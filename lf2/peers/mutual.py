@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..branches import Branch, BranchOutputs, PeerConfig, Taught, other_sources, source_network
+from ..branches import Branch, BranchOutputs, PeerConfig, Taught, other_sources, start_network
 from ..clustering import Clusters
 from ..configuration import AdaptConfig
 from ..loop import Loss
@@ -156,7 +156,7 @@ class MMT(ClusteringMethod):
         super().__init__(config, target)
         starts = [target.source, *other_sources(config, target, config.more_inits)]
         starts += [target.source] * (config.networks - len(starts))
-        self.pairs = nn.ModuleList(Taught(Branch(source_network(config, net))) for net in starts)
+        self.pairs = nn.ModuleList(Taught(Branch(start_network(config, net))) for net in starts)
         self.model = self.pairs[0].teacher.net
         self.losses = nn.ModuleList([MutualLoss(config, type(self).who)])
 
