@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BACKBONES', 'TORCHVISION_NAMES', 'PREFIXES', 'resnet', 'mobilenet_v2', 'ResidualBlock', 'tiny', 'channels_of',
-           'backbone_state', 'imagenet_state', 'build_backbone', 'backbone_shapes', 'shapes_of', 'recognise_backbone']
+           'backbone_state', 'imagenet_state', 'build_backbone', 'shapes_of', 'backbone_shapes', 'recognise_backbone']
 
 # %% ../nbs/12_backbones.ipynb #f1d77c65
 import os
@@ -182,7 +182,14 @@ def build_backbone(
         load_exactly(backbone, backbone_state(state), f"--weights {weights} for {name}")
     return backbone
 
-# %% ../nbs/12_backbones.ipynb #78f85e2c
+# %% ../nbs/12_backbones.ipynb #83392577
+def shapes_of(
+    state: dict[str, Tensor],
+) -> dict[str, torch.Size]:
+    "Return the shape of each tensor of a state, without batch counters."
+    return {k: v.shape for k, v in state.items() if not k.endswith("num_batches_tracked")}
+
+# %% ../nbs/12_backbones.ipynb #8d762627
 @cache
 def backbone_shapes(
     name: str,  # a name in BACKBONES
@@ -191,14 +198,7 @@ def backbone_shapes(
     with torch.device("meta"):  # shapes without memory or random numbers
         return shapes_of(BACKBONES[name]().state_dict())
 
-
-def shapes_of(
-    state: dict[str, Tensor],
-) -> dict[str, torch.Size]:
-    "Return the shape of each tensor of a state, without batch counters."
-    return {k: v.shape for k, v in state.items() if not k.endswith("num_batches_tracked")}
-
-
+# %% ../nbs/12_backbones.ipynb #b6f5a9b8
 def recognise_backbone(
     state: dict[str, Tensor],  # by the backbone's own names
 ) -> str | None:  # a name in BACKBONES, or None

@@ -169,11 +169,10 @@ class PartNet(nn.Module):
         pooled = [pool(stripe) for stripe in stripes(map, len(self.experts))]
         vectors = [self.norm(average + maximum)]
         vectors += [expert(*both) for expert, both in zip(self.experts, pooled, strict=True)]
-        gated = pooled if self.gates else []
-        gates = [gate(*both) for gate, both in zip(self.gates, gated, strict=True)]
+        gates = [gate(*both) for gate, both in zip(self.gates, pooled, strict=bool(self.gates))]
         return PartOutputs(map, vectors, self.classifier(vectors[0]), gates)
 
-# %% ../nbs/13_parts.ipynb #3e46ce3d
+# %% ../nbs/13_parts.ipynb #058250d4
 def set_classes(
     net: PartNet,  # changed in place if it has another number
     classes: int,
@@ -185,7 +184,7 @@ def set_classes(
         nn.init.zeros_(net.classifier.weight)
         net.classifier.weight.requires_grad_(old.weight.requires_grad)
 
-
+# %% ../nbs/13_parts.ipynb #bbe1d695
 def take_classes(
     module: nn.Module,  # with `PartNet`s in it, changed in place
     state: dict[str, Tensor],  # that it is about to load

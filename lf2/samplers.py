@@ -112,6 +112,30 @@ def locate_batch(
         raise IndexError(f"batches are numbered from 0, so there is no batch {i}")
     return divmod(int(i), batches_per_pass)
 
+# %% ../nbs/08_samplers.ipynb #c34d4d4e
+class _Order:
+    "A random order for each pass. The latest one is kept, because all batches of a pass need it."
+
+    def __init__(
+        self,
+        items: int | list[int],  # what to order; a number N stands for 0, …, N - 1
+        seed: int,  # the run's seed
+        name: tuple[str | int, ...],  # of the sampler
+    ):
+        "Remember what to order."
+        self.items, self.seed, self.name = items, seed, name
+        self.latest: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
+
+    def __call__(
+        self,
+        number: int,  # of a pass
+    ) -> np.ndarray:  # [items] int64
+        "Shuffle the items for a pass."
+        if self.latest[0] != number:
+            generator = numpy_generator(self.seed, *self.name, "pass", number)
+            self.latest = (number, generator.permutation(self.items))
+        return self.latest[1]
+
 # %% ../nbs/08_samplers.ipynb #7b06b4bd
 # samples positions: (positions of one identity, their cameras, K, generator) → [K]
 Draw = Callable[[np.ndarray, np.ndarray | None, int, np.random.Generator], np.ndarray]
@@ -148,20 +172,7 @@ class PKSampler:
         self.identities, self.instances = min(identities, len(self.members)), instances
         self.seed, self.name, self.sample = seed, tuple(name), sample
         self.batches_per_pass = len(self.members) // self.identities
-        # number and order of the latest pass: a cache, because all its batches need the order
-        self.latest: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
-
-    def permutation(
-        self,
-        number: int,  # of a pass
-    ) -> np.ndarray:  # [identities that can be drawn] int64
-        "Shuffle the identities for a pass."
-        latest, order = self.latest
-        if latest != number:
-            generator = numpy_generator(self.seed, *self.name, "pass", number)
-            order = generator.permutation(list(self.members))
-            self.latest = (number, order)
-        return order
+        self.order = _Order(list(self.members), seed, self.name)
 
     def __getitem__(
         self,
@@ -169,7 +180,7 @@ class PKSampler:
     ) -> tuple[Tensor, Tensor]:  # positions and labels, both [P * K] int64, identity by identity
         "Return batch `i`: always the same images, however often and in whatever order you ask."
         number, batch = locate_batch(i, self.batches_per_pass)
-        labels = self.permutation(number)[batch * self.identities :][: self.identities]
+        labels = self.order(number)[batch * self.identities :][: self.identities]
         generator = numpy_generator(self.seed, *self.name, "batch", int(i))
         chosen = []
         for label in labels:
@@ -179,7 +190,7 @@ class PKSampler:
         indices = torch.from_numpy(np.concatenate(chosen))
         return indices, torch.from_numpy(labels.repeat(self.instances))
 
-# %% ../nbs/08_samplers.ipynb #f7ae03fa
+# %% ../nbs/08_samplers.ipynb #c252c6a4
 class ShuffleSampler:
     "Batches in random order, pass after pass: `batches[i]` for any i from 0 on."
 
@@ -199,20 +210,7 @@ class ShuffleSampler:
         self.count, self.batch_size = count, batch_size
         self.seed, self.name = seed, tuple(name)
         self.batches_per_pass = count // batch_size
-        # number and order of the latest pass, as above
-        self.latest: tuple[int, Tensor] = (-1, torch.zeros(0, dtype=torch.int64))
-
-    def permutation(
-        self,
-        number: int,  # of a pass
-    ) -> Tensor:  # [N] int64 positions
-        "Shuffle the positions for a pass."
-        latest, order = self.latest
-        if latest != number:
-            generator = numpy_generator(self.seed, *self.name, "pass", number)
-            order = torch.from_numpy(generator.permutation(self.count))
-            self.latest = (number, order)
-        return order
+        self.order = _Order(count, seed, self.name)
 
     def __getitem__(
         self,
@@ -220,7 +218,8 @@ class ShuffleSampler:
     ) -> Tensor:  # [batch size] int64 positions
         "Return batch `i`: always the same images, however often and in whatever order you ask."
         number, batch = locate_batch(i, self.batches_per_pass)
-        return self.permutation(number)[batch * self.batch_size :][: self.batch_size]
+        order = torch.from_numpy(self.order(number))
+        return order[batch * self.batch_size :][: self.batch_size]
 
 # %% ../nbs/08_samplers.ipynb #2112a162
 Index = TypeVar("Index")

@@ -41,7 +41,7 @@ from lf2.synthetic.people import (
     render_strokes,
 )
 
-# %% ../../nbs/04_domains.ipynb #b5d27d86
+# %% ../../nbs/04_domains.ipynb #42f9e38a
 def lay_floor(
     canvas: np.ndarray,  # [3, H, W] float32, painted in place
     horizon: int,  # first row of the ground
@@ -57,7 +57,7 @@ def lay_floor(
     light = 1 - contrast * (parity % 2)
     canvas[:, horizon:] = np.array(colour, np.float32)[:, None, None] * light
 
-
+# %% ../../nbs/04_domains.ipynb #21ffb98d
 def speckle(
     canvas: np.ndarray,  # [3, H, W] float32, changed in place
     rng: np.random.Generator,
@@ -66,12 +66,12 @@ def speckle(
     "Add noise, for the roughness of walls and grounds."
     canvas += amount * (rng.integers(0, 256, canvas.shape[1:]) / 127.5 - 1)
 
-# %% ../../nbs/04_domains.ipynb #8d76f001
+# %% ../../nbs/04_domains.ipynb #97bfc8e2
 WALLS = ((232, 220, 194), (222, 190, 150), (214, 206, 208), (186, 204, 214), (226, 180, 160))
 GLOWS = ((226, 170, 90), (60, 52, 56), (170, 110, 70), (110, 150, 146))
 GREENS = ((70, 128, 62), (96, 146, 70), (54, 104, 66))
 
-
+# %% ../../nbs/04_domains.ipynb #40a36ce2
 def grow_bush(
     rng: np.random.Generator,
     foot: Place,
@@ -153,7 +153,7 @@ def block_courtyard(
     pot = Stroke(*ends, (0.26 * width, 0.2 * width), Cloth((178, 96, 66)), flat=True)
     return [*grow_bush(rng, (column, top + 0.1 * height), 0.22 * width), pot]
 
-
+# %% ../../nbs/04_domains.ipynb #b9546d7f
 def block_arcade(
     rng: np.random.Generator,
     height: int,  # of the picture, pixels
@@ -184,7 +184,7 @@ class Optics:
     blur: int  # passes of a small blur
     noise: float  # half the range, of 255
 
-
+# %% ../../nbs/04_domains.ipynb #8c6eae6a
 class Camera(NamedTuple):
     "An installed camera."
     yaw: float  # the usual walking direction, radians
@@ -196,7 +196,7 @@ class Camera(NamedTuple):
     blur: int  # passes of a small blur
     grain: np.ndarray  # [3, h, 3 w] float32: noise of the sensor, plus 0.5 for rounding
 
-# %% ../../nbs/04_domains.ipynb #8c6eae6a
+# %% ../../nbs/04_domains.ipynb #0bf1ff76
 def install_camera(
     optics: Optics,
     scene: Callable[[np.random.Generator, int, int], np.ndarray],  # paints the background
@@ -222,14 +222,14 @@ def install_camera(
         grain=(0.5 + optics.noise * rng.uniform(-1, 1, (3, h, 3 * w))).astype(np.float32),
     )
 
-
+# %% ../../nbs/04_domains.ipynb #65b92827
 def camera_response(
     gamma: float,  # above 1: darker
 ) -> np.ndarray:  # [256] uint8
     "Compute a camera's output for every input, by its gamma."
     return np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
 
-# %% ../../nbs/04_domains.ipynb #0bf1ff76
+# %% ../../nbs/04_domains.ipynb #ad3e6f5e
 def soften(
     canvas: np.ndarray,  # [3, h, w], changed in place
 ) -> None:
@@ -237,7 +237,7 @@ def soften(
     canvas[:, 1:-1] = 0.5 * canvas[:, 1:-1] + 0.25 * (canvas[:, :-2] + canvas[:, 2:])
     canvas[:, :, 1:-1] = 0.5 * canvas[:, :, 1:-1] + 0.25 * (canvas[:, :, :-2] + canvas[:, :, 2:])
 
-
+# %% ../../nbs/04_domains.ipynb #61c99815
 def cut_piece(
     strip: np.ndarray,  # [3, h, at least w]
     width: int,  # w, pixels
@@ -359,7 +359,7 @@ def choose_walk(
     phase, stride = rng.uniform((0, 0.15), (2 * math.pi, 0.5)).tolist()
     return Pose(yaw, phase, stride, camera.tilt)
 
-
+# %% ../../nbs/04_domains.ipynb #821e2d48
 def choose_box(
     domain: Domain,
     shot: Shot,
@@ -377,7 +377,7 @@ def choose_box(
         return column, row + 0.15 * lower, size * (1.1 + 0.2 * larger)
     return column, row, size
 
-# %% ../../nbs/04_domains.ipynb #821e2d48
+# %% ../../nbs/04_domains.ipynb #823f5839
 def compose(
     domain: Domain,
     shot: Shot,
@@ -404,7 +404,7 @@ def compose(
         strokes += domain.blocks(rng, h, w)
     return canvas, strokes
 
-
+# %% ../../nbs/04_domains.ipynb #29b93c5f
 def cast_shadow(
     canvas: np.ndarray,  # [3, h, w], darkened in place
     foot: Place,
@@ -465,7 +465,7 @@ class SyntheticSplit(NamedTuple):
     cameras: np.ndarray  # [N] int64, from 1
     names: tuple[str, ...]  # of the files
 
-
+# %% ../../nbs/04_domains.ipynb #85cb157c
 def meet_person(
     domain: Domain,
     seed: int,
@@ -537,7 +537,7 @@ MARKET1501_FOLDERS = {
     "gallery": "bounding_box_test",
 }
 
-
+# %% ../../nbs/04_domains.ipynb #cc02f6a4
 def write_domain(
     domain: str | Domain,  # a name in `DOMAINS`, or your own domain
     folder: str | os.PathLike,  # to write; must be empty or not exist

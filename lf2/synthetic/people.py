@@ -31,14 +31,14 @@ def darker(
     red, green, blue = colour
     return by * red, by * green, by * blue
 
-
+# %% ../../nbs/03_people.ipynb #2eb2f816
 class Cloth(NamedTuple):
     "Colours and pattern of a part of the body."
     colour: Colour | None  # None: only the pattern is painted
     second: Colour = (0.0, 0.0, 0.0)  # the pattern's colour
     pattern: str = "plain"  # a name in `PATTERNS`
 
-# %% ../../nbs/03_people.ipynb #2eb2f816
+# %% ../../nbs/03_people.ipynb #69795096
 def band(
     x: np.ndarray,  # position, in periods
     share: float = 0.5,  # of the period that is second colour
@@ -46,14 +46,14 @@ def band(
     "Evaluate a repeating band with soft edges."
     return np.clip((share - np.abs(x % 1 - 0.5) * 2) * 4 + 0.5, 0, 1)
 
-
+# %% ../../nbs/03_people.ipynb #8d7dbc72
 def edge(
     x: np.ndarray,  # signed distance from the edge, in widths of its blur
 ) -> np.ndarray:  # 0 to 1
     "Evaluate a soft step at zero."
     return np.clip(x + 0.5, 0, 1)
 
-
+# %% ../../nbs/03_people.ipynb #38f7628d
 Pattern = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 PATTERNS: dict[str, Pattern] = {
@@ -230,7 +230,7 @@ class Pose(NamedTuple):
     stride: float = 0.4  # amplitude of the legs, radians
     tilt: float = 0.1  # how far the camera looks down, radians
 
-
+# %% ../../nbs/03_people.ipynb #476a787f
 def leg_joints(
     pose: Pose,
     side: int,  # 1 left, -1 right
@@ -351,7 +351,7 @@ class Limb(NamedTuple):
     flat: bool = False
     depth: float = 1.0  # thickness seen from the side, relative to the width
 
-
+# %% ../../nbs/03_people.ipynb #a683456d
 def beside(
     point: Point,
     x: float = 0.0,  # body heights to the person's left
@@ -556,7 +556,7 @@ def person_strokes(
     parts = (clothe_legs, clothe_trunk, clothe_arms, clothe_head, put_on_hat, hang_bag)
     return lay_out([limb for part in parts for limb in part(person, joints)], pose, foot, unit)
 
-
+# %% ../../nbs/03_people.ipynb #58e1e3c3
 def render_person(
     canvas: np.ndarray,  # [3, H, W] float32, painted in place
     person: Person,
@@ -602,7 +602,7 @@ def choose(
     shares = np.cumsum(list(options.values()))
     return list(options)[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
 
-
+# %% ../../nbs/03_people.ipynb #78c476db
 def dye(
     rng: np.random.Generator,
     colour: Colour,
@@ -612,7 +612,7 @@ def dye(
     red, green, blue = (float(c + d) for c, d in zip(colour, changes, strict=True))
     return red, green, blue
 
-
+# %% ../../nbs/03_people.ipynb #875662f2
 def choose_cloth(
     rng: np.random.Generator,
     colours: tuple[Colour, ...],  # to choose from
