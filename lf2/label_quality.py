@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .clustering import MapFunction, in_blocks, knn, serial_map
+from .neighbours import MapFunction, in_blocks, knn, serial_map
 
 # %% ../nbs/22_label_quality.ipynb #b838b803
 def label_quality(

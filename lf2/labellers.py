@@ -16,13 +16,12 @@ import torch
 from lf2.clustering import (
     RELEASED_INIT_SIZE,
     Clusters,
-    MapFunction,
     kmeans,
     minibatch_kmeans,
-    serial_map,
     validate_features,
 )
 from .dbscan import automatic_eps, close_pairs, cluster_pairs, dbscan
+from .neighbours import MapFunction, serial_map
 from .records import InputError
 from .registry import Registry
 
