@@ -17,7 +17,7 @@ from .images import fits
 from .records import InputError
 from .reranking import k_reciprocal_vectors, shared_weight
 
-# %% ../nbs/33_dbscan.ipynb #40047adc
+# %% ../nbs/33_dbscan.ipynb #fb3895a3
 def shared_weights(
     vectors: sparse.csr_array,  # [N, N] of `k_reciprocal_vectors`
     device: str | torch.device = "cpu",  # a GPU is used if it has room for N × N numbers
@@ -35,7 +35,7 @@ def shared_weights(
         smaller = torch.minimum(columns[members[chosen].long()], weights[chosen, None])
         yield smaller.sum(0).cpu().numpy()
 
-
+# %% ../nbs/33_dbscan.ipynb #62a2211a
 def close_pairs(
     features: np.ndarray,  # [N, C] float32
     eps: float,  # largest Jaccard distance that is kept, 0 to below 1
@@ -56,7 +56,7 @@ def close_pairs(
     parts = np.concatenate(distances).clip(0), np.concatenate(columns), np.array(ends)
     return sparse.csr_matrix(parts, shape=(len(features), len(features)))
 
-# %% ../nbs/33_dbscan.ipynb #fb3895a3
+# %% ../nbs/33_dbscan.ipynb #1d4c7398
 def cluster_pairs(
     pairs: sparse.csr_matrix,  # [N, N] distances of `close_pairs`, up to at least eps
     features: np.ndarray,  # [N, C] float32, for the centres
@@ -76,7 +76,7 @@ def cluster_pairs(
         )
     return Clusters(labels, cluster_means(features[used], labels[used], labels.max() + 1))
 
-
+# %% ../nbs/33_dbscan.ipynb #f3c1b068
 def dbscan(
     features: np.ndarray,  # [N, C] float32
     eps: float = 0.5,  # Jaccard distance up to which two images are neighbours, 0 to below 1

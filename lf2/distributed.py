@@ -24,9 +24,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from .clustering import serial_map
 from .features import extract
 from .images import Images, allocate, memmap_zeros
+from .neighbours import serial_map
 from .records import InputError
 
 # %% ../nbs/37_distributed.ipynb #db46f51a

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .clustering import Clusters, cluster_means, import_faiss
+from .clustering import Clusters, cluster_means
 from .configuration import AdaptConfig, as_config
 from .distributed import processes_for
 from .engine import Engine, require_groups
@@ -23,6 +23,7 @@ from .features import extract
 from .images import TARGET_AUGMENTATION, Images
 from .labellers import LABELLERS
 from .loop import METHODS, Method, train_step
+from .neighbours import import_faiss
 from .records import InputError
 from .run_folder import RunFolder
 from .seeds import numpy_generator, torch_generator

@@ -29,7 +29,7 @@ def l2_normalise(
     "L2-normalise each row; a row of zeros remains zero."
     return F.normalize(vectors, dim=1)
 
-
+# %% ../nbs/32_features.ipynb #2dc8ac77
 FLIP_SUMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # how two views are added
     "twice": lambda view, mirrored: l2_normalise(l2_normalise(view) + l2_normalise(mirrored)),
     "once": lambda view, mirrored: l2_normalise(view + mirrored),
@@ -96,7 +96,7 @@ def convolutions_in(
     finally:
         torch.backends.cudnn.allow_tf32 = before
 
-
+# %% ../nbs/32_features.ipynb #3eb05c21
 @contextmanager
 def autocast_in(
     precision: str,  # a key of `PRECISIONS`

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .clustering import MapFunction, in_blocks, knn, serial_map
+from .neighbours import MapFunction, in_blocks, knn, serial_map
 
 # %% ../nbs/22_label_quality.ipynb #b838b803
 def label_quality(
@@ -59,7 +59,7 @@ def count_pairs(
     sizes = np.unique(codes, axis=1, return_counts=True)[1]
     return int((sizes * (sizes - 1) // 2).sum())
 
-
+# %% ../nbs/22_label_quality.ipynb #00bf79c0
 def pair_quality(
     labels: np.ndarray,  # [N] cluster of each image; negative: outlier
     truth: np.ndarray,  # [N] true identities
@@ -69,7 +69,7 @@ def pair_quality(
     right, clustered, true = count_pairs(alone, truth), count_pairs(alone), count_pairs(truth)
     return right / clustered if clustered else None, right / true if true else None
 
-
+# %% ../nbs/22_label_quality.ipynb #49b768a2
 def cross_camera_pairs(
     labels: np.ndarray,  # [N] cluster of each image; negative: image not used
     cameras: np.ndarray,  # [N] camera of each image
@@ -83,7 +83,7 @@ def cross_camera_pairs(
         return None
     return (1 - count_pairs(labels, cameras) / within) / (1 - of_one_camera / all_pairs)
 
-# %% ../nbs/22_label_quality.ipynb #bc3a8be2
+# %% ../nbs/22_label_quality.ipynb #417afc05
 def silhouette_sum(
     block: tuple[np.ndarray, np.ndarray, np.ndarray],  # as in the docstring
     centres: np.ndarray,  # [M, C] float32, at least two
@@ -104,7 +104,7 @@ def silhouette_sum(
     scores = (b - a) / np.maximum(np.maximum(a, b), np.finfo(np.float32).tiny)
     return float(scores[~alone].sum(dtype=np.float64))
 
-
+# %% ../nbs/22_label_quality.ipynb #69d7ce5f
 def silhouette(
     features: np.ndarray,  # [N, C] float32, what was clustered
     labels: np.ndarray,  # [N] cluster of each image; negative: image not used
@@ -136,7 +136,7 @@ def mean_pairwise_ari(
         indices.append(adjusted_rand_score(one[both], other[both]) if both.any() else 0.0)
     return float(np.mean(indices)) if indices else None
 
-
+# %% ../nbs/22_label_quality.ipynb #c4d33ea9
 def cross_camera(
     features: np.ndarray,  # [N, C] float32
     cameras: np.ndarray | None,  # [N] camera of each image

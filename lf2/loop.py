@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .clustering import Clusters, import_faiss
+from .clustering import Clusters
 from .configuration import AdaptConfig, as_config
 from .engine import Engine
+from .neighbours import import_faiss
 from .records import InputError
 from .registry import Registry
 from .session import Session

@@ -95,7 +95,7 @@ def smoothed_cross_entropy(
         each = F.cross_entropy(logits, labels, label_smoothing=epsilon, reduction="none")
         return weighted_mean(each, weights)
 
-# %% ../nbs/20_losses.ipynb #10045a82
+# %% ../nbs/20_losses.ipynb #7f6c952f
 def soft_cross_entropy(
     logits: Tensor,  # [B, M] of the student
     probabilities: Tensor,  # [B, M] of the teacher, rows sum to 1
@@ -105,7 +105,7 @@ def soft_cross_entropy(
     each = -(probabilities.detach() * F.log_softmax(logits.float(), 1)).sum(1)
     return weighted_mean(each, weights)
 
-
+# %% ../nbs/20_losses.ipynb #644311f5
 def soft_triplet(
     vectors: Tensor,  # [B, C] of the student, un-normalised
     teacher: Tensor,  # [B, C] of the teacher

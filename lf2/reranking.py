@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from .metrics import SLICE_BYTES, feature_array, feature_slices, rows_per_slice, tensor_slices
 from .records import InputError
+from .slices import SLICE_BYTES, feature_array, feature_slices, rows_per_slice, tensor_slices
 
 # %% ../nbs/31_reranking.ipynb #5bd30f43
 def check_reranking_settings(

@@ -20,20 +20,13 @@ from .clustering import CameraNorm
 from .features import extract
 from .history import SCORES
 from .images import Images, normalise
-from lf2.metrics import (
-    Protocol,
-    Scores,
-    average_precision,
-    feature_slices,
-    match_ranks,
-    score,
-    score_distances,
-    self_indices,
-)
+from .metrics import Scores, average_precision, match_ranks, score, score_distances
+from .protocol import Protocol, self_indices
 from .records import UNKNOWN_CAMERA, Dataset, InputError, camera_array, identity_array
 from .reranking import rerank
 from .run_folder import logger
 from .samplers import ShuffleSampler
+from .slices import feature_slices
 
 # %% ../nbs/43_scoring.ipynb #d1998aff
 FEW_IMAGES = 100  # of a camera; the mean of 10 does harm

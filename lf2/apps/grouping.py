@@ -22,8 +22,8 @@ from lf2.apps.groups import (
     cluster,
     correct,
 )
-from ..clustering import in_blocks
 from ..label_quality import mean_pairwise_ari
+from ..neighbours import in_blocks
 from ..pairs import NO_PAIRS, Pairs
 from ..records import InputError
 from ..seeds import numpy_generator

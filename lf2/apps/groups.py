@@ -16,8 +16,8 @@ from scipy.sparse import coo_array, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
-from ..clustering import in_blocks
 from ..dbscan import close_pairs
+from ..neighbours import in_blocks
 from ..pairs import Pairs
 
 # %% ../../nbs/74_groups.ipynb #60321844

@@ -43,11 +43,12 @@ from lf2.apps.extraction import (
     write_table,
 )
 from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock_folder
-from ..clustering import CameraNorm, import_faiss
+from ..clustering import CameraNorm
 from ..datasets import READERS, SUFFIXES, find_listed, open_dataset
 from ..figures.ranked_lists import FRAMES, UNJUDGED
 from ..images import decode
-from ..metrics import IGNORED, RIGHT, WRONG
+from ..neighbours import import_faiss
+from ..protocol import IGNORED, RIGHT, WRONG
 from ..records import DISTRACTOR, JUNK, UNKNOWN_CAMERA, InputError, Record, camera_array
 from ..reranking import rerank
 from ..run_folder import read_json, write_json

@@ -33,7 +33,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
-from ..clustering import RELEASED_INIT_SIZE, Clusters, import_faiss, kmeans, minibatch_kmeans
+from ..clustering import RELEASED_INIT_SIZE, Clusters, kmeans, minibatch_kmeans
 from ..configuration import LF2Config, PretrainConfig, preset_config
 from ..distributed import Processes
 from ..engine import Engine, compile_backbone
@@ -51,6 +51,7 @@ from ..loop import adapt, train_step
 from ..manifest import git_revision, source_folder
 from ..methods import LF2Method
 from ..metrics import score
+from ..neighbours import import_faiss
 from ..networks import LF2
 from ..pretraining import pretrain
 from ..records import InputError

@@ -27,8 +27,9 @@ from .plots import BLUE, VERMILLION
 from .ranked_lists import UNJUDGED
 from .report import config_of
 from ..images import Images, normalise, read_image
-from ..metrics import EMPTY, IGNORED, RIGHT, WRONG, average_precision
+from ..metrics import average_precision
 from ..networks import LF2
+from ..protocol import EMPTY, IGNORED, RIGHT, WRONG
 from ..records import DISTRACTOR, JUNK, Dataset, InputError, Record
 from ..saved_models import PICK_FILES, load_model
 from ..seeds import numpy_generator

@@ -19,20 +19,11 @@ from matplotlib.patches import Rectangle
 
 from .plots import BLUE, GREY, VERMILLION, encode_figure, import_extra
 from ..images import read_image
-from lf2.metrics import (
-    EMPTY,
-    IGNORED,
-    RIGHT,
-    WRONG,
-    Protocol,
-    average_precision,
-    feature_slices,
-    match_ranks,
-    rank_gallery,
-    valid_queries,
-)
+from ..metrics import average_precision, match_ranks, valid_queries
+from ..protocol import EMPTY, IGNORED, RIGHT, WRONG, Protocol, rank_gallery
 from ..records import InputError
 from ..scoring import TestSplit
+from ..slices import feature_slices
 
 # %% ../../nbs/61_ranked_lists.ipynb #94452706
 class Frame(NamedTuple):
