@@ -14,12 +14,12 @@ from .parts import pool, vector_norm
 
 # %% ../nbs/14_fusion.ipynb #d4cd9cdb
 class GatedMap(nn.Module):
-    "The fusion map Φ^{P_j}: the teacher's map with weighted channels."
+    "The fusion map Phi_j: the teacher's map with weighted channels."
 
     def forward(
         self,
-        map: Tensor,  # [B, C, h, w], the teacher's Φ^{P_0}
-        gate: Tensor,  # [B, C, 1, 1], the student's Z^{P_j}
+        map: Tensor,  # [B, C, h, w], the teacher's Phi_0
+        gate: Tensor,  # [B, C, 1, 1], the student's Z_j
     ) -> Tensor:  # [B, C, h, w]
         "Multiply each channel of the map by its gate."
         return gate * map
@@ -35,12 +35,12 @@ def both_pooled(
 # %% ../nbs/14_fusion.ipynb #c11902bf
 class FusedOutputs(NamedTuple):
     "Outputs of the fusion module for a batch."
-    maps: list[Tensor]  # K of [B, C, h, w]: Φ^{P_1}, …
-    vectors: list[Tensor]  # K+1 of [B, C]: φ^{P_0}, φ^{P_1}, …
+    maps: list[Tensor]  # K of [B, C, h, w]: Phi_1, …
+    vectors: list[Tensor]  # K+1 of [B, C]: phi_0, phi_1, …
 
 # %% ../nbs/14_fusion.ipynb #60b39986
 class Fusion(nn.Module):
-    "The fusion module (METHOD.md: Network). Without parts it has only φ^{P_0}."
+    "The fusion module (METHOD.md: Network). Without parts it has only phi_0."
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class Fusion(nn.Module):
         parts: int,  # K
         group: int | None = None,  # images that are normalised together in training
     ):
-        "Make a batch norm for φ^{P_0} and one for each part."
+        "Make a batch norm for phi_0 and one for each part."
         super().__init__()
         self.gated = nn.ModuleList(GatedMap() for _ in range(parts))
         self.norms = nn.ModuleList(vector_norm(channels, group) for _ in range(parts + 1))
 
     def forward(
         self,
-        teacher_map: Tensor,  # [B, C, h, w]: Φ^{P_0}
+        teacher_map: Tensor,  # [B, C, h, w]: Phi_0
         gates: list[Tensor],  # K of [B, C, 1, 1], the student's
     ) -> FusedOutputs:
         "Fuse a batch: `pooled`, then `normalise`."
@@ -63,7 +63,7 @@ class Fusion(nn.Module):
 
     def pooled(
         self,
-        teacher_map: Tensor,  # [B, C, h, w]: Φ^{P_0}
+        teacher_map: Tensor,  # [B, C, h, w]: Phi_0
         gates: list[Tensor],  # K of [B, C, 1, 1], the student's
     ) -> FusedOutputs:  # before batch norm
         "Gate and pool each image by itself, which can be done in pieces of a batch."

@@ -204,14 +204,14 @@ class FusedTeacherStudent(TeacherStudent):
     def fused(
         self,
         images: Tensor,  # [B, 3, H, W], one view, normalised
-    ) -> list[Tensor]:  # K+1 of [B, C]: φ^{P_0}, φ^{P_1}, …, not L2-normalised
+    ) -> list[Tensor]:  # K+1 of [B, C]: phi_0, phi_1, …, not L2-normalised
         "Compute the fused vectors for clustering. Raises InputError if fusion is off."
         if len(self.student.experts) > len(self.student.gates):
             hint = "use --fusion frozen or trained, or cluster local or global features"
             raise InputError(f"--fusion off: the parts have no fused vectors; {hint}")
         if len(self.student.experts):
             return self(images).fused.vectors
-        with torch.no_grad():  # φ^{P_0} does not need the student
+        with torch.no_grad():  # phi_0 does not need the student
             return self.fusion(self.teacher(images).map, []).vectors
 
 # %% ../nbs/15_networks.ipynb #8c554477

@@ -47,7 +47,7 @@ def vector_norm(
 
 # %% ../nbs/13_parts.ipynb #60c32839
 class PartExpert(nn.Module):
-    "The expert of a stripe: from its two pooled vectors to its vector f^{P_j}."
+    "The expert of a stripe: from its two pooled vectors to its vector f_j."
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class PartExpert(nn.Module):
         average: Tensor,  # [B, C]
         maximum: Tensor,  # [B, C]
     ) -> Tensor:  # [B, C]
-        "Compute f^{P_j} of a batch."
+        "Compute f_j of a batch."
         if self.kind == "concat":
             return self.norm(self.linear(torch.cat([average, maximum], 1)))
         return self.norm(self.linear(average + maximum))
 
 # %% ../nbs/13_parts.ipynb #a676ebeb
 class Gate(nn.Module):
-    "The gate of a stripe: from its two pooled vectors to its attention Z^{P_j}."
+    "The gate of a stripe: from its two pooled vectors to its attention Z_j."
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Gate(nn.Module):
         average: Tensor,  # [B, C]
         maximum: Tensor,  # [B, C]
     ) -> Tensor:  # [B, C, 1, 1]
-        "Compute Z^{P_j} of a batch."
+        "Compute Z_j of a batch."
         pooled, both = average + maximum, torch.cat([average, maximum])
         # as products: 1×1 convolutions of 1×1 maps take a quarter longer, and much longer if narrow
         inner, outer = self.mlp[0].weight, self.mlp[2].weight
@@ -123,9 +123,9 @@ class Gate(nn.Module):
 class PartOutputs(NamedTuple):
     "Outputs of a student or teacher for a batch."
     map: Tensor  # [B, C, h, w]
-    vectors: list[Tensor]  # K+1 of [B, C]: f^{P_0}, f^{P_1}, …
-    logits: Tensor  # [B, classes], from f^{P_0}
-    gates: list[Tensor]  # K of [B, C, 1, 1]: Z^{P_1}, …; empty in a network without gates
+    vectors: list[Tensor]  # K+1 of [B, C]: f_0, f_1, …
+    logits: Tensor  # [B, classes], from f_0
+    gates: list[Tensor]  # K of [B, C, 1, 1]: Z_1, …; empty in a network without gates
 
 # %% ../nbs/13_parts.ipynb #749e15ed
 class PartNet(nn.Module):

@@ -157,7 +157,7 @@ class PKSampler:
         sample: Draw = sample_cross_camera,  # or `sample_camera_balanced`: K images of one identity
         too_few: Literal["raise", "shrink"] = "raise",  # with fewer than P identities
     ):
-        """Prepare batches of the identities that can be drawn.
+        """Prepare batches of the identities that have enough images.
 
         With fewer than P identities this raises InputError. With `too_few="shrink"` batches have
         as many identities as there are, at least two; the attribute `identities` says how many.
