@@ -176,7 +176,7 @@ BLIND = {"centre_cameras": False, "balance_cameras": False, "camera_positives": 
 
 ROWS: dict[str, Row] = {
     "direct_transfer": Row("direct transfer", outcome=transfer_outcome),
-    "adabn": Row("direct transfer, target's BN statistics", outcome=adabn_outcome),
+    "adabn": Row("AdaBN", outcome=adabn_outcome),
     "supervised": Row("supervised on the target", outcome=supervised_outcome),
     "baseline": Row("baseline (global only)", {"cluster_on": "global"}),
     "local": Row("LF² without fusion module (local features)", {"cluster_on": "local"}),
