@@ -83,7 +83,7 @@ def neighbour_matrix(
     ones, starts = np.ones(indices.size, np.float32), np.arange(0, n * count + 1, count)
     return sparse.csr_array((ones, indices.ravel(), starts), shape=(n, n))
 
-
+# %% ../nbs/31_reranking.ipynb #4428171c
 def reciprocal_matrix(
     neighbours: np.ndarray,  # [n, > k], nearest first
     k: int,  # number of nearest neighbours
