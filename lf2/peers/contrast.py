@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ClusterContrastConfig', 'ClusterMemory', 'ClusterContrast', 'SpCLConfig', 'UnifiedMemory', 'SpCL', 'CAPConfig',
-           'ProxyMemory', 'CAP', 'NeighbourConfig', 'ECNConfig', 'MMCLConfig', 'NeighbourMemory', 'NearestMemory',
-           'MutualMemory', 'mutual_neighbours', 'NeighbourMethod', 'SourceLoss', 'ECN', 'MMCL']
+           'ProxyMemory', 'CAP', 'NeighbourConfig', 'NeighbourMemory', 'NeighbourMethod', 'ECNConfig', 'NearestMemory',
+           'SourceLoss', 'ECN', 'MMCLConfig', 'mutual_neighbours', 'MutualMemory', 'MMCL']
 
 # %% ../../nbs/55_contrast.ipynb #9fa9cb65
 from dataclasses import dataclass, replace
@@ -40,11 +40,11 @@ class ClusterContrastConfig(PeerConfig):
     "Adapt with Cluster Contrast: a memory of cluster centres."
 
     method: str = "cluster-contrast"  # lf2, recipe, a registered one or module:Class
-    temperature: float = 0.05  # that similarities are divided by
+    temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
     momentum: float = 0.1  # share of a slot that an image leaves
     hardest: bool = False  # move a slot towards its least similar image alone
 
-
+# %% ../../nbs/55_contrast.ipynb #f2aae237
 class ClusterMemory(Loss):
     "InfoNCE with a slot for each cluster."
 
@@ -66,7 +66,7 @@ class ClusterMemory(Loss):
         "Move the slots."
         self.memory.update(outputs.vector, batch.labels)
 
-
+# %% ../../nbs/55_contrast.ipynb #2a1a7313
 class ClusterContrast(OneNetwork):
     "Train with Cluster Contrast (Dai et al., ACCV 2022): InfoNCE with a memory of clusters."
 
@@ -83,12 +83,12 @@ class SpCLConfig(PeerConfig):
 
     method: str = "spcl"  # lf2, recipe, a registered one or module:Class
     singletons: Literal["skip", "repeat"] = "repeat"  # outliers are trained on
-    temperature: float = 0.05  # that similarities are divided by
+    temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
     momentum: float = 0.2  # share of a slot that an image leaves
     eps_gap: float = 0.02  # distance of the tighter and the looser radius from eps
     reliable_share: float = 0.9  # clusters that are kept, the most independent ones
 
-
+# %% ../../nbs/55_contrast.ipynb #3a50a012
 class UnifiedMemory(Loss):
     "InfoNCE with the centres of clusters and outliers, means over a memory of images."
 
@@ -120,7 +120,7 @@ class UnifiedMemory(Loss):
         "Move the slots of the images."
         self.memory.update(outputs.vector, batch.positions)
 
-
+# %% ../../nbs/55_contrast.ipynb #505aa51c
 class SpCL(OneNetwork):
     "Train like SpCL (Ge et al., NeurIPS 2020), without the source: clusters and lone images."
 
@@ -155,13 +155,13 @@ class CAPConfig(PeerConfig):
     "Adapt with CAP: a memory of clusters as each camera saw them."
 
     method: str = "cap"  # lf2, recipe, a registered one or module:Class
-    temperature: float = 0.07  # that similarities are divided by
+    temperature: float = 0.07  # similarities are divided by it; a lower one is sharper
     momentum: float = 0.2  # share of a slot that an image leaves
-    inter_weight: float = 0.5  # of the loss between cameras
-    inter_start: float = 0.1  # share of the epochs before it begins
-    negatives: int = 50  # hardest ones, between cameras
+    inter_weight: float = 0.5  # weight of the loss between cameras
+    inter_start: float = 0.1  # share of the epochs before the loss between cameras begins
+    negatives: int = 50  # hardest slots that the loss between cameras compares with
 
-
+# %% ../../nbs/55_contrast.ipynb #5195cf21
 class ProxyMemory(Loss):
     "InfoNCE within a camera and between cameras, with a slot for each camera of a cluster."
 
@@ -203,7 +203,7 @@ class ProxyMemory(Loss):
         "Move the slots."
         self.memory.update(outputs.vector, self.key[batch.positions])
 
-
+# %% ../../nbs/55_contrast.ipynb #8f74e26c
 class CAP(OneNetwork):
     "Train with CAP (Wang et al., AAAI 2021): contrast with clusters as each camera saw them."
 
@@ -226,26 +226,7 @@ class NeighbourConfig(PeerConfig):
     neighbours: int = 6  # nearest images that are positives
     neighbours_start: float = 0.1  # share of the epochs before neighbours count
 
-
-@dataclass(frozen=True, kw_only=True)
-class ECNConfig(NeighbourConfig):
-    "Adapt like ECN: each image is a class, its nearest neighbours are positives."
-
-    method: str = "ecn"  # lf2, recipe, a registered one or module:Class
-    temperature: float = 0.05  # that similarities are divided by
-    source_weight: float = 0.7  # of the source's cross-entropy; the target has the rest
-
-
-@dataclass(frozen=True, kw_only=True)
-class MMCLConfig(NeighbourConfig):
-    "Adapt like MMCL: each image is a class, its mutual neighbours are positives."
-
-    method: str = "mmcl"  # lf2, recipe, a registered one or module:Class
-    momentum: float = 0.5  # share of a slot that an image leaves, at the end of the run
-    neighbours: int = 10  # nearest images that may be positives
-    least_similarity: float = 0.6  # of a positive
-
-
+# %% ../../nbs/55_contrast.ipynb #13d13c71
 class NeighbourMemory(Loss):
     "A memory of images whose momentum grows with the epochs."
 
@@ -273,7 +254,27 @@ class NeighbourMemory(Loss):
         self.memory.momentum = self.config.momentum * int(self.rounds) / self.config.epochs
         self.memory.update(outputs.vector, batch.positions)
 
+# %% ../../nbs/55_contrast.ipynb #6bca843d
+class NeighbourMethod(OneNetwork):
+    "One network whose images are their own classes."
 
+    needs_features: ClassVar[bool] = True
+
+    def label(self, features: list[np.ndarray], epoch: int) -> list[Clusters]:
+        "Make every image a cluster."
+        return [Clusters(np.arange(len(features[0])), np.asarray(features[0]))]
+
+# %% ../../nbs/55_contrast.ipynb #a0b51baa
+@dataclass(frozen=True, kw_only=True)
+class ECNConfig(NeighbourConfig):
+    "Adapt like ECN: each image is a class, its nearest neighbours are positives."
+
+    method: str = "ecn"  # lf2, recipe, a registered one or module:Class
+    neighbours_start: float = 0.09  # share of the epochs before neighbours count
+    temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
+    source_weight: float = 0.7  # weight of the source's cross-entropy; the target has the rest
+
+# %% ../../nbs/55_contrast.ipynb #3ee288ca
 class NearestMemory(NeighbourMemory):
     "InfoNCE with the own slot and its nearest ones: ECN."
 
@@ -288,7 +289,74 @@ class NearestMemory(NeighbourMemory):
         loss = info_nce(similarity, targets, self.config.temperature)
         return (1 - self.config.source_weight) * loss, {"contrast": loss}
 
+# %% ../../nbs/55_contrast.ipynb #4b33838e
+class SourceLoss(Loss):
+    "Cross-entropy on the source's identities."
 
+    def __init__(self, weight: float):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        "Return the weighted loss of a batch of the source, and the loss."
+        loss = F.cross_entropy(outputs.logits, batch.labels)
+        return self.weight * loss, {"source": loss}
+
+# %% ../../nbs/55_contrast.ipynb #57905304
+class ECN(NeighbourMethod):
+    "Train like ECN (Zhong et al., CVPR 2019), without CamStyle: neighbours, and the source."
+
+    Config: ClassVar[type[AdaptConfig]] = ECNConfig
+
+    def __init__(self, config: ECNConfig, target: Target):
+        super().__init__(config, target)
+        if not config.neighbours < target.num_images:
+            raise InputError(f"--neighbours {config.neighbours}: there are fewer other images")
+        self.model.classifier.requires_grad_(True)
+        target.datasets["source"] = target.source_dataset
+        # here, because all processes must read together
+        self.source_labels, _ = source_classes(target.source_dataset), target.source_images
+        source = SourceLoss(config.source_weight)
+        self.losses = nn.ModuleList([source, NearestMemory(self.channels, config)])
+
+    def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
+        "Prepare the target's loss."
+        self.losses[1].begin(labels[0], features)
+
+    def streams(self, labels: list[Clusters], epoch: int) -> list[Stream]:
+        "Sample the source, and then the target: the running statistics end with it."
+        c = self.config
+        source = PKSampler(
+            self.source_labels, None, c.identities, c.instances, seed=c.seed,
+            name=("source batches", epoch), singletons="repeat",
+        )
+        return [Stream(source, dataset="source"), *super().streams(labels, epoch)]
+
+# %% ../../nbs/55_contrast.ipynb #2c4141e8
+@dataclass(frozen=True, kw_only=True)
+class MMCLConfig(NeighbourConfig):
+    "Adapt like MMCL: each image is a class, its mutual neighbours are positives."
+
+    method: str = "mmcl"  # lf2, recipe, a registered one or module:Class
+    momentum: float = 0.5  # share of a slot that an image leaves, at the end of the run
+    neighbours: int = 10  # nearest images that may be positives
+    least_similarity: float = 0.6  # smallest similarity of a positive
+
+# %% ../../nbs/55_contrast.ipynb #b58270ac
+def mutual_neighbours(
+    vectors: Tensor,  # [N, C], unit length
+    count: int,  # K, neighbours to look at
+    least_similarity: float,
+) -> Tensor:  # [N, K] nearest first, up to the first that is not mutual or similar; then −1
+    "Find each image's neighbours as long as they have it among their own (MMCL)."
+    nearest = torch.cat([part @ vectors.T for part in vectors.split(1024)])
+    nearest.fill_diagonal_(-2)
+    similarity, order = nearest.topk(min(count, len(vectors) - 1), 1)
+    mutual = (order[order] == torch.arange(len(vectors), device=order.device)[:, None, None]).any(2)
+    prefix = (mutual & (similarity > least_similarity)).cumprod(1).bool()
+    return F.pad(order.masked_fill(~prefix, -1), (0, count - order.shape[1]), value=-1)
+
+# %% ../../nbs/55_contrast.ipynb #86946a3d
 class MutualMemory(NeighbourMemory):
     "The squared loss with the own slot and its mutual neighbours: MMCL."
 
@@ -314,70 +382,7 @@ class MutualMemory(NeighbourMemory):
         loss = squared_contrast(similarity, mask[:, :-1])
         return loss, {"contrast": loss}
 
-
-def mutual_neighbours(
-    vectors: Tensor,  # [N, C], unit length
-    count: int,  # K, neighbours to look at
-    least_similarity: float,
-) -> Tensor:  # [N, K] nearest first, up to the first that is not mutual or similar; then −1
-    "Find each image's neighbours as long as they have it among their own (MMCL)."
-    nearest = torch.cat([part @ vectors.T for part in vectors.split(1024)])
-    nearest.fill_diagonal_(-2)
-    similarity, order = nearest.topk(min(count, len(vectors) - 1), 1)
-    mutual = (order[order] == torch.arange(len(vectors), device=order.device)[:, None, None]).any(2)
-    prefix = (mutual & (similarity > least_similarity)).cumprod(1).bool()
-    return F.pad(order.masked_fill(~prefix, -1), (0, count - order.shape[1]), value=-1)
-
-
-class NeighbourMethod(OneNetwork):
-    "One network whose images are their own classes."
-
-    needs_features: ClassVar[bool] = True
-
-    def label(self, features: list[np.ndarray], epoch: int) -> list[Clusters]:
-        "Make every image a cluster."
-        return [Clusters(np.arange(len(features[0])), np.asarray(features[0]))]
-
-
-class SourceLoss(Loss):
-    "Cross-entropy on the source's identities."
-
-    def __init__(self, weight: float):
-        super().__init__()
-        self.weight = weight
-
-    def forward(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        "Return the weighted loss of a batch of the source, and the loss."
-        loss = F.cross_entropy(outputs.logits, batch.labels)
-        return self.weight * loss, {"source": loss}
-
-
-class ECN(NeighbourMethod):
-    "Train like ECN (Zhong et al., CVPR 2019), without CamStyle: neighbours, and the source."
-
-    Config: ClassVar[type[AdaptConfig]] = ECNConfig
-
-    def __init__(self, config: ECNConfig, target: Target):
-        super().__init__(config, target)
-        if not config.neighbours < target.num_images:
-            raise InputError(f"--neighbours {config.neighbours}: there are fewer other images")
-        self.model.classifier.requires_grad_(True)
-        target.datasets["source"] = target.source_dataset
-        # here, because all processes must read together
-        self.source_labels, _ = source_classes(target.source_dataset), target.source_images
-        source = SourceLoss(config.source_weight)
-        self.losses = nn.ModuleList([NearestMemory(self.channels, config), source])
-
-    def streams(self, labels: list[Clusters], epoch: int) -> list[Stream]:
-        "Sample the target, and the source beside it."
-        c = self.config
-        source = PKSampler(
-            self.source_labels, None, c.identities, c.instances, seed=c.seed,
-            name=("source batches", epoch), singletons="repeat",
-        )
-        return [*super().streams(labels, epoch), Stream(source, dataset="source")]
-
-
+# %% ../../nbs/55_contrast.ipynb #0785c3d1
 class MMCL(NeighbourMethod):
     "Train like MMCL (Wang and Zhang, CVPR 2020), without CamStyle: mutual neighbours."
 
