@@ -14,8 +14,8 @@ from scipy import sparse
 
 from .clustering import Clusters, cluster_means, validate_features
 from .images import fits
+from .reciprocal import k_reciprocal_vectors, shared_weight
 from .records import InputError
-from .reranking import k_reciprocal_vectors, shared_weight
 
 # %% ../nbs/33_dbscan.ipynb #fb3895a3
 def shared_weights(
