@@ -70,7 +70,7 @@ class Protocol:
         out = same == self.self_index[query]
         if self.query_cameras[query] != UNKNOWN_CAMERA:
             out |= self.gallery_cameras[same] == self.query_cameras[query]
-        if self.query_identities[query] in (JUNK, DISTRACTOR):  # distractors may be anybody
+        if self.query_identities[query] in (JUNK, DISTRACTOR):  # distractors are any people
             out[:] = True
         own = self.self_index[[query]] if self.self_index[query] >= 0 else self.self_index[:0]
         return same[~out], np.concatenate([same[out], own, self.junk])

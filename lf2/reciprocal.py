@@ -61,7 +61,7 @@ def neighbour_matrix(
     neighbours: np.ndarray,  # [n, ≥ count], nearest first
     count: int,  # of neighbours to use
 ) -> sparse.csr_array:  # [n, n] float32
-    "Make the matrix that has a 1 at each image's nearest neighbours."
+    "Build the matrix that has a 1 at each image's nearest neighbours."
     indices = neighbours[:, :count]
     n, count = indices.shape
     ones, starts = np.ones(indices.size, np.float32), np.arange(0, n * count + 1, count)
@@ -72,7 +72,7 @@ def reciprocal_matrix(
     neighbours: np.ndarray,  # [n, > k], nearest first
     k: int,  # number of nearest neighbours
 ) -> sparse.csr_array:  # [n, n] float32, symmetric
-    "Make the matrix that has a 1 at each image's k-reciprocal neighbours."
+    "Build the matrix that has a 1 at each image's k-reciprocal neighbours."
     near = neighbour_matrix(neighbours, k + 1)
     return near.multiply(near.T.tocsr()).tocsr()
 
