@@ -161,7 +161,7 @@ def minibatch_kmeans(
 
 # %% ../nbs/21_clustering.ipynb #dbfb011a
 class CameraNorm(NamedTuple):
-    "What to subtract from the features of each camera, and what to divide them by."
+    "The means and deviations of each camera's features, by which they are normalised."
     cameras: np.ndarray  # [K], ascending
     means: np.ndarray  # [K, C] float32
     deviations: np.ndarray  # [K, C] float32

@@ -14,15 +14,15 @@ from scipy import sparse
 
 from .clustering import Clusters, cluster_means, validate_features
 from .images import fits
+from .reciprocal import k_reciprocal_vectors, shared_weight
 from .records import InputError
-from .reranking import k_reciprocal_vectors, shared_weight
 
 # %% ../nbs/33_dbscan.ipynb #fb3895a3
 def shared_weights(
     vectors: sparse.csr_array,  # [N, N] of `k_reciprocal_vectors`
     device: str | torch.device = "cpu",  # a GPU is used if it has room for N × N numbers
 ) -> Iterator[np.ndarray]:  # for each image [N]
-    "Sum the elementwise minimum of each image's vector and that of every image."
+    "Yield, image by image, the sums of elementwise minima of its vector and all vectors."
     entries = [slice(*ends) for ends in zip(vectors.indptr, vectors.indptr[1:], strict=False)]
     if not fits(4 * vectors.shape[0] ** 2, device):
         inverted = vectors.tocsc()

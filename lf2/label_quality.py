@@ -74,7 +74,7 @@ def cross_camera_pairs(
     labels: np.ndarray,  # [N] cluster of each image; negative: image not used
     cameras: np.ndarray,  # [N] camera of each image
 ) -> float | None:  # 1 as for chance; None with a single camera, or without a pair
-    "Divide the share of pairs within clusters that two cameras took by what chance gives."
+    "Divide the share of cross-camera pairs within clusters by their share among all pairs."
     used = labels >= 0
     labels, cameras = labels[used], cameras[used]
     within, all_pairs = count_pairs(labels), len(labels) * (len(labels) - 1) // 2

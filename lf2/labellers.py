@@ -65,7 +65,7 @@ class Labeller:
         stream: int = 0,  # which list of features; 0 is the whole image
         **work: Any,  # `map_function` and `device`
     ) -> "Labeller":
-        "Take the fields from a configuration; of a tuple of `clusters`, the stream's number."
+        "Build the labeller from a configuration; `clusters` may have a number for each stream."
         names = {field.name for field in fields(cls)} - {"map_function", "device"}
         chosen = {name: settings[name] for name in names & settings.keys()}
         if isinstance(chosen.get("clusters"), (tuple, list)):
@@ -76,7 +76,7 @@ class Labeller:
         self,
         progress: float,  # share of the run that is done, 0 to 1
     ) -> "Labeller":
-        "Return the labeller as its schedule has it at some point of the run."
+        "Return the labeller with the settings for this point of the run."
         return self
 
     def check(
@@ -109,7 +109,7 @@ class KMeans(Labeller):
         )
 
     def check(self, images: int, identities: int) -> None:
-        "Raise an `InputError` where M does not fit the number of images or identities."
+        "Raise an `InputError` if M does not fit the number of images or identities."
         super().check(images, identities)
         if 0 < self.cluster_sample < self.clusters:
             raise InputError(
@@ -130,7 +130,7 @@ class MiniBatchKMeans(Labeller):
     def from_settings(
         cls, settings: Mapping[str, Any], stream: int = 0, **work: Any
     ) -> "Labeller":
-        "Take the fields from a configuration; stripes get the released `init_size` of stripes."
+        "Build the labeller from a configuration; stripes get the released `init_size` of stripes."
         init_size = RELEASED_INIT_SIZE["part" if stream else "global"]
         return super().from_settings({"init_size": init_size, **settings}, stream, **work)
 
@@ -159,7 +159,7 @@ class DBSCAN(Labeller):
         return cluster_pairs(pairs, features, eps, self.min_samples)
 
     def at(self, progress: float) -> "DBSCAN":
-        "Return the labeller with the radius of some point of the run."
+        "Return the labeller with the radius for this point of the run."
         if not self.eps_end:
             return self
         return replace(self, eps=self.eps + progress * (self.eps_end - self.eps))

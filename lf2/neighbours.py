@@ -19,7 +19,7 @@ from .registry import import_package
 
 # %% ../nbs/19_neighbours.ipynb #13227e76
 def import_faiss() -> ModuleType:
-    "Import faiss. Raises `InputError` if it is missing or broken, with what to do."
+    "Import faiss. Raises `InputError`, which says what to install, if it is missing or broken."
     return import_package("faiss", 'run pip install "lf2[cpu]", or "lf2[gpu]" for a CUDA build')
 
 # %% ../nbs/19_neighbours.ipynb #41b0743b

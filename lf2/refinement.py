@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from .clustering import Clusters, cluster_means, kmeans
-from .reranking import nearest_neighbours
+from .reciprocal import nearest_neighbours
 from .seeds import seed_of
 
 # %% ../nbs/52_refinement.ipynb #610ef120
