@@ -27,7 +27,8 @@ copyright = facts["copyright"]
 
 root_doc = "README"
 include_patterns = [
-    "*.md", "data/*.md", "data/results/gpu/*.md", "docs/guides/*.md", "docs/reference/*.md",
+    "*.md", "data/*.md", "data/results/*/README.md", "data/results/official/PLAN.md",
+    "docs/guides/*.md", "docs/reference/*.md",
     "nbs/[0-9]*.ipynb", "nbs/quickstart/*.ipynb", "nbs/figures/*.ipynb",
 ]
 exclude_patterns = [".*", "_*", "data/reid", "data/weights", "runs", "shared"]
