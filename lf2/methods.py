@@ -32,7 +32,7 @@ def fused_features(
     net: LF2,  # with a fusion module
     images: Tensor,  # [B, 3, H, W] one view
 ) -> list[Tensor]:  # K+1 of [B, C]
-    "Compute φ of the whole map and of each stripe."
+    "Compute phi of the whole map and of each stripe."
     return list(net.fused(images))
 
 # %% ../nbs/49_methods.ipynb #fc951e61
@@ -40,7 +40,7 @@ def global_features(
     net: LF2,  # with fusion off
     images: Tensor,  # [B, 3, H, W] one view
 ) -> list[Tensor]:  # one of [B, C]
-    "Compute φ of the whole map, which the baseline clusters."
+    "Compute phi of the whole map, which the baseline clusters."
     return [net.fusion(net.teacher(images).map, []).vectors[0]]
 
 # %% ../nbs/49_methods.ipynb #4ee1e01c
@@ -48,7 +48,7 @@ def local_features(
     net: LF2,  # with stripes, and fusion off
     images: Tensor,  # [B, 3, H, W] one view
 ) -> list[Tensor]:  # K+1 of [B, C]
-    "Compute φ of the whole map and the teacher's f of each stripe: LF² without fusion module."
+    "Compute phi of the whole map and the teacher's f of each stripe: LF² without fusion module."
     teacher = net.teacher(images)
     return [net.fusion(teacher.map, []).vectors[0], *teacher.vectors[1:]]
 
