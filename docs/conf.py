@@ -207,11 +207,19 @@ def leave_out(app, what, name, thing, skip, options) -> bool | None:
     return True if what == "class" and not routine else None
 
 
+KNOWN_TEX = {  # what docutils cannot read -> what it can
+    r"\\[bB]igg?[lr]?(?![a-zA-Z])": "", r"\\dots(?![a-zA-Z])": r"\\ldots",
+    "½": r"\\frac12", "¾": r"\\frac34", r"frac(\d)(\d)": r"frac{\1}{\2}",
+}
+
+
 def write_formula(translator, node) -> None:
     "Write TeX as MathML."
-    block = node.tagname == "math_block"
+    block, text = node.tagname == "math_block", node.astext()
+    for pattern, known in KNOWN_TEX.items():
+        text = re.sub(pattern, known, text)
     try:
-        formula = tex2mathml(node.astext(), as_block=block)
+        formula = tex2mathml(text, as_block=block)
     except MathError as error:
         logging.getLogger(__name__).warning("%s: %s", node.astext(), error, location=node)
         raise SkipNode from None

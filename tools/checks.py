@@ -11,6 +11,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from configparser import ConfigParser
+from itertools import pairwise
 from pathlib import Path
 
 import readme
@@ -177,7 +178,8 @@ def standalone() -> list[str]:
 
     None of the core (lf2.loop, for example) may import matplotlib or jinja2, which are slow.
     """
-    keys = [key for key in settings() if key.endswith("_requirements")]
+    # not those of the site: joblib looks for "sphinx" among the imported modules
+    keys = [key for key in settings() if key.endswith("_requirements") and key[:4] != "docs"]
     extra = set().union(*map(requirements, keys)) - requirements("requirements")
     blocked = [
         module
@@ -267,6 +269,28 @@ def links() -> list[str]:
     ]
 
 
+def reading_path() -> list[Path]:
+    "List the notebooks of the reading path: the first list of docs/contents.md."
+    text = (ROOT / "docs/contents.md").read_text(encoding="utf-8")
+    return [ROOT / f"{name}.ipynb" for name in re.findall(r"^/(\S+)$", text.split("```")[1], re.M)]
+
+
+def path_links() -> list[str]:
+    "Check that README and the \"Next\" links follow the reading path."
+    path = reading_path()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    arrows = next((line for line in text.splitlines() if " → [" in line), "")
+    listed = [ROOT / target for target in readme.relative_links(arrows)]
+    complaints = [] if listed == path else ["README.md has another reading path: nbs/index.ipynb"]
+    for notebook, following in pairwise(path):
+        link = Path(os.path.relpath(following, notebook.parent)).as_posix()
+        text = "\n".join(cells(notebook, "markdown"))
+        ends = re.findall(r"^\*\*Next:\*\* .*?\]\((\S+?)\)", text, re.M)
+        if ends != [link]:
+            complaints.append(f"{notebook.name} needs one line **Next:** [title]({link})")
+    return complaints
+
+
 CHECKS = {
     "notebooks and lf2/ are in step": sync,
     "the package has the notebook of a run": page_of_a_run,
@@ -279,6 +303,7 @@ CHECKS = {
     "no large file, no photograph": sizes,
     "stored outputs are small and quiet": outputs,
     "links lead somewhere": links,
+    "one reading path": path_links,
 }
 
 
