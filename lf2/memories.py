@@ -24,7 +24,7 @@ class Memory(nn.Module):
     def __init__(
         self,
         channels: int,  # C
-        momentum: float,  # share of a slot that an image leaves
+        momentum: float,  # share of a slot that an update keeps
         hardest: bool = False,  # move towards the least similar image of the batch alone
     ):
         "Make a memory without slots."

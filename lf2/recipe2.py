@@ -54,7 +54,7 @@ class Recipe2Config(RecipeConfig):
     memory_weight: float = 1.0  # weight of cluster-memory
     proxy_weight: float = 0.5  # weight of camera-proxies
     temperature: float = 0.05  # similarities with a memory are divided by it; lower is sharper
-    momentum: float = 0.2  # cluster-memory: share of a slot that an image leaves
+    momentum: float = 0.2  # cluster-memory: share of a slot that an update keeps
     hardest: bool = False  # cluster-memory: move a slot towards its least similar image alone
     negatives: int = 50  # camera-proxies: the hardest slots that count
     final_rate: float = 0.1  # share of the learning rate in the last epoch; 1: constant

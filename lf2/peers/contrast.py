@@ -41,7 +41,7 @@ class ClusterContrastConfig(PeerConfig):
 
     method: str = "cluster-contrast"  # lf2, recipe, a registered one or module:Class
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.1  # share of a slot that an image leaves
+    momentum: float = 0.1  # share of a slot that an update keeps
     hardest: bool = False  # move a slot towards its least similar image alone
 
 # %% ../../nbs/55_contrast.ipynb #f2aae237
@@ -84,7 +84,7 @@ class SpCLConfig(PeerConfig):
     method: str = "spcl"  # lf2, recipe, a registered one or module:Class
     singletons: Literal["skip", "repeat"] = "repeat"  # outliers are trained on
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.2  # share of a slot that an image leaves
+    momentum: float = 0.2  # share of a slot that an update keeps
     eps_gap: float = 0.02  # distance of the tighter and the looser radius from eps
     reliable_share: float = 0.9  # clusters that are kept, the most independent ones
 
@@ -156,7 +156,7 @@ class CAPConfig(PeerConfig):
 
     method: str = "cap"  # lf2, recipe, a registered one or module:Class
     temperature: float = 0.07  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.2  # share of a slot that an image leaves
+    momentum: float = 0.2  # share of a slot that an update keeps
     inter_weight: float = 0.5  # weight of the loss between cameras
     inter_start: float = 0.1  # share of the epochs before the loss between cameras begins
     negatives: int = 50  # hardest slots that the loss between cameras compares with
@@ -222,7 +222,7 @@ class NeighbourConfig(PeerConfig):
     "Adapt with a memory of images and their neighbours, without clusters."
 
     sampler: str = "shuffle"  # how batches are sampled: any image will do
-    momentum: float = 0.6  # share of a slot that an image leaves, at the end of the run
+    momentum: float = 0.6  # share of a slot that an update keeps, at the end of the run
     neighbours: int = 6  # nearest images that are positives
     neighbours_start: float = 0.1  # share of the epochs before neighbours count
 
@@ -338,7 +338,7 @@ class MMCLConfig(NeighbourConfig):
     "Adapt like MMCL: each image is a class, its mutual neighbours are positives."
 
     method: str = "mmcl"  # lf2, recipe, a registered one or module:Class
-    momentum: float = 0.5  # share of a slot that an image leaves, at the end of the run
+    momentum: float = 0.5  # share of a slot that an update keeps, at the end of the run
     neighbours: int = 10  # nearest images that may be positives
     least_similarity: float = 0.6  # smallest similarity of a positive
 

@@ -39,7 +39,7 @@ class MMTConfig(PeerConfig):
     # kmeans, minibatch (as released), dbscan, a registered one or module:Class
     labeller: str = "kmeans"
     networks: int = 2  # students, each with a teacher
-    # further pre-training runs, for the second network and on; else they start from --init
+    # further pre-training runs that the second network and later ones start from; default: --init
     more_inits: tuple[str, ...] = ()
     soft_entropy: float = 0.5  # alpha: share of the soft cross-entropy
     soft_triplet: float = 0.8  # beta: share of the soft triplet

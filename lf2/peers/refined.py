@@ -358,7 +358,7 @@ class GLTConfig(PeerConfig):
 
 # %% ../../nbs/56_refined.ipynb #978b600a
 class AveragedTeacher(OneNetwork):
-    "A student, and a teacher that is averaged with its statistics and describes images."
+    "A student, and a teacher whose weights and batch-norm statistics are averages of its own."
 
     def __init__(self, config: Any, target: Target):
         super().__init__(config, target)

@@ -60,7 +60,7 @@ def interrupted(
 
 # %% ../../nbs/54_trial.ipynb #0f0247be
 def quietly(run: Callable[..., Any], *arguments: Any) -> None:
-    "Run without the lines of each epoch: seconds differ, and tests should say little."
+    "Run a function, and discard what it prints: the seconds of an epoch differ."
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         run(*arguments)
 
@@ -140,7 +140,7 @@ class Trial:
         return METHODS.find(method).Config(**self.settings(method, run, **settings))
 
     def run(self, method: str, **settings: Any) -> AdaptConfig:  # its configuration
-        "Run a method as a whole, unless that is done."
+        "Run a method without interruption, unless that run exists."
         config = self.config(method, "whole", **settings)
         quietly(adapt, replace(config, resume=True))
         return config
@@ -173,7 +173,7 @@ class Trial:
         method: str,  # a name in METHODS or module:Class
         **settings: Any,  # numbers, names and tuples of them
     ) -> None:
-        "Run a method by one process and by two. Raises an `AssertionError` if they differ."
+        "Run a method in one process and in two. Raises an `AssertionError` if they differ."
         whole, two = self.run(method, **settings), self.settings(method, "by two", **settings)
         command = [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
@@ -205,5 +205,5 @@ def check_methods(
 
 # %% ../../nbs/54_trial.ipynb #2b972a30
 #| eval: false
-if __name__ == "__main__" and "__file__" in globals():  # a notebook is no file
+if __name__ == "__main__" and "__file__" in globals():  # a notebook is not a file
     sys.exit(check_methods(sys.argv[1:]))
