@@ -195,7 +195,7 @@ class LabelledShuffle:
         positions = self.used[self.sampler[i]]
         return positions, self.labels[positions]
 
-
+# %% ../nbs/49_methods.ipynb #a3c12d0b
 def shuffle_sampler(
     clusters: Clusters,  # of one stream
     cameras: np.ndarray | None,  # not used
