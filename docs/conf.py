@@ -107,7 +107,7 @@ def edit_links(text: str) -> str:  # Markdown
     parts = readme.CODE.split(text)
     for i in range(0, len(parts), 2):  # every other part is code
         part = re.sub(r"\]\([^)\s]*index\.ipynb", "](/README.md", parts[i])
-        part = part.replace("](nbs)", "](#the-notebooks)")
+        part = part.replace("](nbs)", "](#where-to-start)")
         parts[i] = re.sub(r"(\]\([^)\s:]*#)([^)\s]+)", anchor, part)
     return "".join(parts)
 

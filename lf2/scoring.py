@@ -81,7 +81,7 @@ class TestSplit:
         self.self_index = self_indices(dataset.query, dataset.gallery)
 
     @property
-    def labels(self) -> SplitLabels:  # in the order of `lf2.metrics.Protocol`
+    def labels(self) -> SplitLabels:  # in the order of `lf2.protocol.Protocol`
         "Return identities and cameras of queries and gallery, and each query's own file."
         return (*self.halves(self.identities), *self.halves(self.cameras), self.self_index)
 

@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     meaning: str  # for the legend
 
 
-UNJUDGED = 3  # beside the verdicts of `lf2.metrics`: an image without identity
+UNJUDGED = 3  # besides the verdicts of `lf2.protocol`: an image without identity
 FRAMES = {
     RIGHT: Frame(BLUE, "-", "✓", "same person"),
     WRONG: Frame(VERMILLION, (0, (2, 1)), "✗", "another person"),
