@@ -342,7 +342,7 @@ def plot_labels_on_plane(
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     draw_points(left, points, identities, cameras, f"by identity ({method})")
     _, numbers = np.unique(labels[kept], return_inverse=True)
-    draw_points(right, points[kept], numbers + 1, cameras[kept], "by pseudo label, numbered anew")
+    draw_points(right, points[kept], numbers + 1, cameras[kept], "by pseudo-label, renumbered")
     x, y = points[~kept].T
     right.scatter(x, y, marker="x", s=22, color=GREY, linewidths=1)
     camera_legend(figure, cameras)
