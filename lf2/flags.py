@@ -25,16 +25,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from lf2.configuration import (
     METHOD_CONFIGS,
     PRESETS,
-    RANGES,
     AdaptConfig,
     PretrainConfig,
     StageConfig,
-    default_text,
     group_flags,
     preset_config,
-    read_comments,
-    require_range,
 )
+from .options import RANGES, default_text, read_comments, require_range
 from .records import InputError
 from .registry import import_object, registered
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..commands import Pick
-from ..configuration import Precision, require_distance
+from ..configuration import Precision
 from ..flags import require_writable
+from ..options import require_distance
 from ..records import Dataset, InputError, printable
 
 # %% ../../nbs/88_crop_commands.ipynb #a29f345d
