@@ -497,13 +497,14 @@ class AblateConfig:
 
     def of_source(self) -> dict[str, Any]:
         "Return the settings of pre-training that were given, for `preset_config`."
-        names = ("backbone", "weights", "height", "width", "evaluate_every", "precision")
-        chosen = {name: getattr(self, name) for name in names}
-        chosen |= dict(epochs=self.source_epochs, iterations=self.source_iterations)
-        return {name: value for name, value in chosen.items() if value is not None}
+        names = "backbone weights height width evaluate_every precision"
+        return self._given(names, epochs=self.source_epochs, iterations=self.source_iterations)
 
     def of_target(self) -> dict[str, Any]:
         "Return the settings of adaptation that were given, for `preset_config`."
-        names = ("epochs", "iterations", "evaluate_every", "precision")
-        chosen = {name: getattr(self, name) for name in names}
+        return self._given("epochs iterations evaluate_every precision")
+
+    def _given(self, names: str, **more: Any) -> dict[str, Any]:
+        "Return the settings that are not None."
+        chosen = {name: getattr(self, name) for name in names.split()} | more
         return {name: value for name, value in chosen.items() if value is not None}
