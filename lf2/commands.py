@@ -242,8 +242,8 @@ def run_figures(
     run: str,  # folder of an adaptation run
     output: str | None = None,  # folder to write to; default: the folder pictures in the run
     compare: tuple[str, ...] = (),  # folders of other runs, to plot together with this one
-    init: str | None = None,  # folder of its pre-training run, if that was moved
-    target: str | None = None,  # its target dataset, if that was moved
+    init: str | None = None,  # folder of its pre-training run; default: where it was
+    target: str | None = None,  # its target dataset; default: where it was
     people: int = 20,  # number of people in the plots of embeddings, 2 to 21
     seed: int = 0,  # random seed for the choice of people and for the embeddings
     device: str = "auto",  # auto, cpu, cuda or cuda:N

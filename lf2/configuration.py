@@ -403,7 +403,10 @@ def group_flags(
     parameters = inspect.signature(definition).parameters
     required = [name for name, each in parameters.items() if each.default is each.empty]
     required.sort(key="output".__eq__)  # last, as in the examples
-    title_of = {name: title for title, names in GROUPS.items() for name in names.split()}
+    title_of = {  # a function has its own meaning of most names
+        name: title for title, names in GROUPS.items() for name in names.split()
+        if isinstance(definition, type) or title == "run and machine"
+    }
     groups: dict[str, list[str]] = {"required": required, "start here": [], rest: []}
     groups |= {title: [] for title in GROUPS}
     for name in [*title_of, *(name for name in parameters if name not in title_of)]:

@@ -91,7 +91,8 @@ def add_flag(
     required = default is inspect.Parameter.empty
     explained = default is None and "automatic:" in comment
     if not (required or default is False or explained or "default:" in comment):
-        comment += f"; default: {'all' if default == tuple(choices) else default_text(default)}"
+        everything = choices and default == tuple(choices)
+        comment += f"; default: {'all' if everything else default_text(default)}"
     if hint is bool:
         options["action"] = argparse.BooleanOptionalAction
     elif hint in (int, float):
