@@ -36,11 +36,12 @@ from .target import Batch, Sampler, Stream, Target
 class PeerConfig(AdaptConfig):
     "Adapt a pre-trained model with one network and pseudo-labels."
 
-    # kmeans, minibatch (as released), dbscan, a registered one or module:Class
     labeller: str = "dbscan"
-    k1: int = 20  # dbscan: neighbours that may be reciprocal
-    eps_end: float = 0.0  # dbscan: eps of the last epoch, reached in equal steps; 0: as the first
-    # dbscan: instead of --eps, use the mean of this share of the smallest pair distances
+    k1: int = 20  # dbscan: number of nearest neighbours that are compared
+    # dbscan: eps of the last epoch, reached in equal steps; 0: eps stays the same
+    eps_end: float = 0.0
+    # dbscan: instead of --eps, the mean of this fraction of the smallest distances; 0: use --eps;
+    # automatic: as many pairs for each image as 0.0016 of all pairs of Market-1501
     eps_share: float | None = 0.0
 
     def checked(self) -> "AdaptConfig":

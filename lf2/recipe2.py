@@ -43,22 +43,24 @@ def falling_rate(
 class Recipe2Config(RecipeConfig):
     "Adapt with the recipe, and parts of later methods."
 
-    method: str = "recipe2"  # lf2, recipe, a registered one or module:Class
-    # loss of the whole image: a registered one or module:Class
+    method: str = "recipe2"
     global_loss: str = "camera-entropy"
-    part_loss: str | None = "camera-entropy-part"  # loss of a stripe
-    k1: int = 20  # dbscan: neighbours that may be reciprocal
-    eps_end: float = 0.0  # dbscan: eps of the last epoch, reached in equal steps; 0: as the first
+    part_loss: str | None = "camera-entropy-part"
+    k1: int = 20  # dbscan: number of nearest neighbours that are compared
+    # dbscan: eps of the last epoch, reached in equal steps; 0: eps stays the same
+    eps_end: float = 0.0
     scale_cameras: bool = False  # with --centre-cameras: also divide by the standard deviation
-    extra_losses: tuple[str, ...] = ()  # further losses, such as camera-proxies
-    memory_weight: float = 1.0  # weight of cluster-memory
-    proxy_weight: float = 0.5  # weight of camera-proxies
+    extra_losses: tuple[str, ...] = ()  # further losses, for example camera-proxies
+    memory_weight: float = 1.0  # weight of the loss cluster-memory
+    proxy_weight: float = 0.5  # weight of the loss camera-proxies
     temperature: float = 0.05  # similarities with a memory are divided by it; lower is sharper
-    momentum: float = 0.2  # cluster-memory: share of a slot that an update keeps
-    hardest: bool = False  # cluster-memory: move a slot towards its least similar image alone
-    negatives: int = 50  # camera-proxies: the hardest slots that count
-    final_rate: float = 0.1  # share of the learning rate in the last epoch; 1: constant
-    pseudo_cameras: int = 0  # treat so many groups of like style as cameras; 0: the camera ids
+    momentum: float = 0.2  # cluster-memory: fraction of a slot that an update keeps
+    hardest: bool = False  # cluster-memory: update a slot only with its least similar image
+    negatives: int = 50  # camera-proxies: number of hardest negatives
+    # fraction of the learning rate in the last epoch, reached by a cosine; 1: constant
+    final_rate: float = 0.1
+    # number of groups of similar style that replace the cameras; 0: use the camera ids
+    pseudo_cameras: int = 0
 
     def checked(self) -> "Recipe2Config":
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..checkpoints import CHECKPOINT, PREVIOUS_CHECKPOINT, read_checkpoint
-from ..cli import parse
+from ..flags import parse
 from ..history import read_history
 from ..records import InputError
 from ..seeds import numpy_generator

@@ -39,10 +39,10 @@ from ..target import Batch, Stream, Target
 class ClusterContrastConfig(PeerConfig):
     "Adapt with Cluster Contrast: a memory of cluster centres."
 
-    method: str = "cluster-contrast"  # lf2, recipe, a registered one or module:Class
+    method: str = "cluster-contrast"
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.1  # share of a slot that an update keeps
-    hardest: bool = False  # move a slot towards its least similar image alone
+    momentum: float = 0.1  # momentum of the memory: fraction of a slot that an update keeps
+    hardest: bool = False  # update a slot only with its least similar image in the batch
 
 # %% ../../nbs/55_contrast.ipynb #f2aae237
 class ClusterMemory(Loss):
@@ -81,12 +81,12 @@ class ClusterContrast(OneNetwork):
 class SpCLConfig(PeerConfig):
     "Adapt with SpCL: a memory of images, in which outliers are classes of their own."
 
-    method: str = "spcl"  # lf2, recipe, a registered one or module:Class
-    singletons: Literal["skip", "repeat"] = "repeat"  # outliers are trained on
+    method: str = "spcl"
+    singletons: Literal["skip", "repeat"] = "repeat"  # outliers: skip them, or repeat the image
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.2  # share of a slot that an update keeps
-    eps_gap: float = 0.02  # distance of the tighter and the looser radius from eps
-    reliable_share: float = 0.9  # clusters that are kept, the most independent ones
+    momentum: float = 0.2  # momentum of the memory: fraction of a slot that an update keeps
+    eps_gap: float = 0.02  # difference of eps to the tighter and to the looser clustering
+    reliable_share: float = 0.9  # fraction of the clusters that are kept, the most independent ones
 
 # %% ../../nbs/55_contrast.ipynb #3a50a012
 class UnifiedMemory(Loss):
@@ -154,12 +154,12 @@ class SpCL(OneNetwork):
 class CAPConfig(PeerConfig):
     "Adapt with CAP: a memory of clusters as each camera saw them."
 
-    method: str = "cap"  # lf2, recipe, a registered one or module:Class
+    method: str = "cap"
     temperature: float = 0.07  # similarities are divided by it; a lower one is sharper
-    momentum: float = 0.2  # share of a slot that an update keeps
+    momentum: float = 0.2  # momentum of the memory: fraction of a slot that an update keeps
     inter_weight: float = 0.5  # weight of the loss between cameras
-    inter_start: float = 0.1  # share of the epochs before the loss between cameras begins
-    negatives: int = 50  # hardest slots that the loss between cameras compares with
+    inter_start: float = 0.1  # fraction of the epochs before the loss between cameras
+    negatives: int = 50  # number of hardest negatives in the loss between cameras
 
 # %% ../../nbs/55_contrast.ipynb #5195cf21
 class ProxyMemory(Loss):
@@ -221,10 +221,11 @@ class CAP(OneNetwork):
 class NeighbourConfig(PeerConfig):
     "Adapt with a memory of images and their neighbours, without clusters."
 
-    sampler: str = "shuffle"  # how batches are sampled: any image will do
-    momentum: float = 0.6  # share of a slot that an update keeps, at the end of the run
-    neighbours: int = 6  # nearest images that are positives
-    neighbours_start: float = 0.1  # share of the epochs before neighbours count
+    sampler: str = "shuffle"  # sampling of batches: shuffle, pk, a registered one or MODULE:CLASS
+    # momentum of the memory at the end of the run: fraction of a slot that an update keeps
+    momentum: float = 0.6
+    neighbours: int = 6  # number of nearest images that are positives
+    neighbours_start: float = 0.1  # fraction of the epochs before neighbours are positives
 
 # %% ../../nbs/55_contrast.ipynb #13d13c71
 class NeighbourMemory(Loss):
@@ -269,10 +270,10 @@ class NeighbourMethod(OneNetwork):
 class ECNConfig(NeighbourConfig):
     "Adapt like ECN: each image is a class, its nearest neighbours are positives."
 
-    method: str = "ecn"  # lf2, recipe, a registered one or module:Class
-    neighbours_start: float = 0.09  # share of the epochs before neighbours count
+    method: str = "ecn"
+    neighbours_start: float = 0.09  # fraction of the epochs before neighbours are positives
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
-    source_weight: float = 0.7  # weight of the source's cross-entropy; the target has the rest
+    source_weight: float = 0.7  # weight w of the source's cross-entropy; the target's is 1 - w
 
 # %% ../../nbs/55_contrast.ipynb #3ee288ca
 class NearestMemory(NeighbourMemory):
@@ -337,10 +338,10 @@ class ECN(NeighbourMethod):
 class MMCLConfig(NeighbourConfig):
     "Adapt like MMCL: each image is a class, its mutual neighbours are positives."
 
-    method: str = "mmcl"  # lf2, recipe, a registered one or module:Class
-    momentum: float = 0.5  # share of a slot that an update keeps, at the end of the run
-    neighbours: int = 10  # nearest images that may be positives
-    least_similarity: float = 0.6  # smallest similarity of a positive
+    method: str = "mmcl"
+    momentum: float = 0.5
+    neighbours: int = 10  # largest number of positives among the nearest images
+    least_similarity: float = 0.6  # least cosine of a positive
 
 # %% ../../nbs/55_contrast.ipynb #b58270ac
 def mutual_neighbours(

@@ -30,13 +30,13 @@ from ..target import Batch, Target
 class IDMConfig(PeerConfig):
     "Adapt like IDM: source and target in one batch, and mixtures of both."
 
-    method: str = "idm"  # lf2, recipe, a registered one or module:Class
+    method: str = "idm"
     entropy_weight: float = 0.3  # weight of the cross-entropy of both domains
-    mix_weight: float = 0.7  # weight of the mixtures' cross-entropy
-    bridge_weight: float = 0.1  # weight of the mixtures' distance to both images
-    diversity_weight: float = 1.0  # weight of the deviation of lambda, which is made large
+    mix_weight: float = 0.7  # weight of the cross-entropy of the mixtures
+    bridge_weight: float = 0.1  # weight of the distance of a mixture to both of its images
+    diversity_weight: float = 1.0  # weight of the loss that makes the mixing ratio lambda vary
     margin: float = 0.3  # margin of the triplet losses
-    queue_size: int = 8192  # vectors in the queue
+    queue_size: int = 8192  # number of feature vectors in the queue
 
 # %% ../../nbs/58_joint.ipynb #3c82fe2e
 class Mixer(nn.Module):

@@ -35,16 +35,15 @@ from ..target import Batch, Target
 class MMTConfig(PeerConfig):
     "Adapt with MMT: two networks that teach each other."
 
-    method: str = "mmt"  # lf2, recipe, a registered one or module:Class
-    # kmeans, minibatch (as released), dbscan, a registered one or module:Class
+    method: str = "mmt"
     labeller: str = "kmeans"
-    networks: int = 2  # students, each with a teacher
-    # further pre-training runs that the second network and later ones start from; default: --init
+    networks: int = 2  # number of students, each with a teacher
+    # pre-training runs of the second network and the next; default: all start from --init
     more_inits: tuple[str, ...] = ()
-    soft_entropy: float = 0.5  # alpha: share of the soft cross-entropy
-    soft_triplet: float = 0.8  # beta: share of the soft triplet
+    soft_entropy: float = 0.5  # alpha: weight of the soft cross-entropy; the hard one has 1 - alpha
+    soft_triplet: float = 0.8  # beta: weight of the soft triplet loss; the hard one has 1 - beta
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
-    ema_decay: float = 0.999  # largest decay of the teachers' moving average
+    ema_decay: float = 0.999  # decay of the moving averages of the teachers' weights
 
     def checked(self) -> "AdaptConfig":
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."
@@ -148,8 +147,8 @@ class MMT(ClusteringMethod):
 class MEBNetConfig(MMTConfig):
     "Adapt like MEB-Net: three networks that teach each other by authority."
 
-    method: str = "meb-net"  # lf2, recipe, a registered one or module:Class
-    networks: int = 3  # students, each with a teacher
+    method: str = "meb-net"
+    networks: int = 3  # number of students, each with a teacher
 
 # %% ../../nbs/57_mutual.ipynb #098cd5c2
 def scatter_ratio(
@@ -182,8 +181,8 @@ class MEBNet(MMT):
 class P2LRConfig(MMTConfig):
     "Adapt with P²LR: mutual teaching on the images whose pseudo-labels are certain."
 
-    method: str = "p2lr"  # lf2, recipe, a registered one or module:Class
-    certain_share: float = 0.3  # share of the images that are used at first; all are at the end
+    method: str = "p2lr"
+    certain_share: float = 0.3  # fraction of the images in the first epoch; the last uses all
 
 # %% ../../nbs/57_mutual.ipynb #a85eb882
 def from_mean(teachers: Teachers, labels: Tensor) -> Tensor:  # [n, n]

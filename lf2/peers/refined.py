@@ -42,11 +42,11 @@ from ..target import Batch, Stream, Target
 class SSGConfig(PeerConfig):
     "Adapt with SSG: clusters of whole, upper and lower body, and triplets."
 
-    method: str = "ssg"  # lf2, recipe, a registered one or module:Class
-    # dbscan: the radius is the mean of this share of the smallest pair distances; default: as many
-    # pairs for each image as 0.16 % are on Market-1501, and --eps is the largest radius
+    method: str = "ssg"
+    # dbscan: fraction of the smallest distances, whose mean replaces --eps; --eps is the largest
+    # radius; default: as many pairs for each image as 0.0016 of all pairs of Market-1501
     eps_share: float | None = None
-    parts: int = 2  # horizontal stripes, each with a clustering and a batch of its own
+    parts: int = 2  # number of horizontal stripes, each with its own clustering and batch
     margin: float = 0.5  # margin of the triplet losses
 
     @property
@@ -101,12 +101,12 @@ class SSG(OneNetwork):
 class PPLRConfig(PeerConfig):
     "Adapt with PPLR: whole image and parts refine each other's labels."
 
-    method: str = "pplr"  # lf2, recipe, a registered one or module:Class
-    parts: int = 3  # horizontal stripes
-    label_weight: float = 0.5  # beta: weight of the label; the parts' predictions have the rest
-    part_weight: float = 1.0  # weight of the parts' losses
+    method: str = "pplr"
+    parts: int = 3  # number of horizontal stripes
+    label_weight: float = 0.5  # beta: weight of the pseudo-label; the parts have 1 - beta
+    part_weight: float = 1.0  # weight of the losses of the parts
     camera_weight: float = 0.5  # weight of the camera proxies, where cameras are known
-    neighbours: int = 20  # nearest images that are compared for the agreement
+    neighbours: int = 20  # number of nearest images that are compared for the agreement
     smoothing: float = 0.0  # epsilon of the label-smoothed cross-entropy of the parts
 
 # %% ../../nbs/56_refined.ipynb #5e48f31c
@@ -251,13 +251,13 @@ class PPLR(OneNetwork):
 class DualRefinementConfig(PeerConfig):
     "Adapt with Dual-Refinement: labels refined by prototypes, and a memory that spreads images."
 
-    method: str = "dual-refinement"  # lf2, recipe, a registered one or module:Class
-    # dbscan: the radius is the mean of this share of the smallest pair distances; default: as many
-    # pairs for each image as 0.16 % are on Market-1501, and --eps is the largest radius
+    method: str = "dual-refinement"
+    # dbscan: fraction of the smallest distances, whose mean replaces --eps; --eps is the largest
+    # radius; default: as many pairs for each image as 0.0016 of all pairs of Market-1501
     eps_share: float | None = None
-    prototypes: int = 5  # R, in each cluster
-    neighbours: int = 6  # nearest slots that are positives
-    spread_weight: float = 0.1  # weight of the spread
+    prototypes: int = 5  # R: number of prototypes in each cluster
+    neighbours: int = 6  # number of nearest slots that are positives
+    spread_weight: float = 0.1  # weight of the loss that spreads the images
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
 
 # %% ../../nbs/56_refined.ipynb #cd2d36aa
@@ -336,11 +336,10 @@ class DualRefinement(OneNetwork):
 class GLTConfig(PeerConfig):
     "Adapt like GLT: three clusterings, balanced by optimal transport."
 
-    method: str = "glt"  # lf2, recipe, a registered one or module:Class
-    # kmeans, minibatch (as released), dbscan, a registered one or module:Class
+    method: str = "glt"
     labeller: str = "kmeans"
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
-    ema_decay: float = 0.999  # largest decay of the teacher's moving average
+    ema_decay: float = 0.999  # decay of the moving average of the teacher's weights
 
     @property
     def streams(self) -> int:
@@ -400,10 +399,10 @@ class GLT(AveragedTeacher):
 class UNRNConfig(PeerConfig):
     "Adapt like UNRN: images weighted by the agreement of student and teacher."
 
-    method: str = "unrn"  # lf2, recipe, a registered one or module:Class
+    method: str = "unrn"
     uncertainty_weight: float = 1.0  # lambda: weight of the mean uncertainty
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
-    ema_decay: float = 0.999  # largest decay of the teacher's moving average
+    ema_decay: float = 0.999  # decay of the moving average of the teacher's weights
 
 # %% ../../nbs/56_refined.ipynb #64a7e6bb
 class UncertainLoss(Loss):
