@@ -97,7 +97,7 @@ class Race(NamedTuple):
         "Convert the race for JSON."
         return {**self._asdict(), "ratio": self.ratio}
 
-# %% ../../nbs/81_benchmarks.ipynb #829d3e8c
+
 def time_in_turn(ours: Way, other: Way, runs: int = 5) -> tuple[list[float], list[float]]:
     "Time two functions in turn, in seconds, after one call of each to warm up."
     pairs = [[timeit(way, number=1) for way in (ours, other)] for _ in range(runs + 1)][1:]
@@ -591,7 +591,7 @@ def grow(
         rows.append(GrowthPoint(part, images, *values, measured))
         yield rows[-1]
 
-# %% ../../nbs/81_benchmarks.ipynb #7a116b32
+
 def run_growth(
     output: Path,  # CSV file
     budget: float = 60.0,  # seconds that a size may take
