@@ -13,7 +13,6 @@ __all__ = ['CENTRED', 'DBSCAN_FLAGS', 'DESCRIPTOR', 'BLIND', 'AVERAGED', 'ROWS',
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,7 +99,7 @@ def adapted_results(cell: Cell) -> dict[str, Any]:  # scores as fractions, by pi
 class Row(NamedTuple):
     "A row of the table."
     title: str
-    settings: Mapping[str, Any] = MappingProxyType({})  # of `LF2Config`, over the preset's
+    settings: Mapping[str, Any] = {}  # of `LF2Config`, over the preset's
     results: Callable[[Cell], dict[str, Any]] = adapted_results  # run a cell, or read its scores
     each_clusters: bool = False  # run once for every number of clusters
     steps: int = 1  # factor of the iterations: rows with one batch a step then see as many images

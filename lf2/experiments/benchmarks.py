@@ -31,6 +31,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from ..checkpoints import atomic_write
 from ..clustering import RELEASED_INIT_SIZE, Clusters, kmeans, minibatch_kmeans
 from ..configuration import LF2Config, PretrainConfig, preset_config
 from ..distributed import Processes
@@ -85,9 +86,8 @@ class Race(NamedTuple):
     @property
     def row(self) -> str:
         "Format the race as a line of the table."
-        goal, kept = ("–", "") if self.goal is None else (
-            f"≤ {self.goal:.2f}", "yes" if self.ratio <= self.goal else "NO"
-        )
+        goal = "–" if self.goal is None else f"≤ {self.goal:.2f}"
+        kept = "" if self.goal is None else "yes" if self.ratio <= self.goal else "NO"
         times = (f"{median(seconds):.3f}" for seconds in (self.ours_seconds, self.other_seconds))
         names = self.part, self.ours, self.other
         return TABLE.format(*names, *times, f"{self.ratio:.2f}", goal, kept, self.note)
@@ -425,8 +425,8 @@ def race_step(size: Size, runs: int) -> Iterator[Race]:
     for network in (size.network, *size.larger):
         ready, name = ready_to_step(network, size.people), "{} {} × {}".format(*network)
         note = megabytes(extra_memory(ready.adapt), "model and input")
-        runs = runs if network == size.network else min(runs, 3)
-        times = time_in_turn(ready.adapt, ready.bare, runs)
+        most = runs if network == size.network else min(runs, 3)
+        times = time_in_turn(ready.adapt, ready.bare, most)
         yield Race("step", f"train_step, {name}", "3 backbone passes and back, 3 forward",
                    *times, 1 / 0.95, note)
 
@@ -607,4 +607,5 @@ def run_growth(
             peak = "" if point.megabytes is None else f"{point.megabytes:.4g}"
             texts = {"seconds": f"{point.seconds:.4g}", "megabytes": peak}
             rows.append(point._asdict() | texts | origin)
-            output.write_text(history_text(rows))
+            with atomic_write(output) as temporary:
+                temporary.write_text(history_text(rows), encoding="utf-8")
