@@ -9,6 +9,7 @@ __all__ = ['NAMES', 'COMMANDS', 'TRAINING_COMMANDS', 'usage', 'resume_hint', 'st
 # %% ../nbs/90_cli.ipynb #f8a39eaf
 import contextlib
 import ctypes
+import errno
 import io
 import os
 import platform
@@ -89,12 +90,15 @@ def explain(
             code = getattr(error, "exit_code", 130)
             return code, f"{str(error) or 'stopped at once'}{hint}", False
         case MemoryError():
-            return 1, f"out of memory ({error}){hint}", alone
+            reason = f" ({error})" if str(error) else ""
+            return 1, f"out of memory{reason}{hint}", alone
         case RuntimeError() if is_machine_error(error):  # torch's
             reason = str(error).partition("\n")[0].removeprefix("[enforce fail at ")
             return 1, f"out of memory ({reason}){hint}", alone
         case OSError() if not (isinstance(error, BrokenPipeError) and stdout_closed()):
             where = f"{error.filename}: " if error.filename else ""
+            if isinstance(error, PermissionError) or error.errno == errno.EROFS:  # a path given
+                return 2, f"{where}{error.strerror}", alone
             return 1, f"{where}{error.strerror or error}{hint}", alone
         case RuntimeError() if "RANK" in os.environ and re.search(
             "onnection|[Tt]imed out", str(error)
@@ -178,7 +182,8 @@ def main(
     """Run the `lf2` command.
 
     The exit code is 0 after success, 1 if the disk, the memory or the numbers failed, 2 for bad
-    input, 130 after Ctrl-C, 141 if the reader of the output has gone, and 143 after SIGTERM.
+    input, 129 if the terminal was closed (SIGHUP), 130 after Ctrl-C, 141 if the reader of the
+    output has gone, and 143 after SIGTERM.
     """
     words = list(sys.argv[1:] if words is None else words)
     rank = int(os.environ.get("RANK", 0))

@@ -85,8 +85,10 @@ def validate_features(
 
     Raises `InputError` unless there are 1 to N clusters, and `ValueError` for NaN or infinity.
     """
+    if np.iscomplexobj(features):
+        raise ValueError("features should be real numbers")
     features = np.ascontiguousarray(features, dtype=np.float32)
-    if not 1 <= clusters <= len(features):
+    if clusters % 1 or not 1 <= clusters <= len(features):
         raise InputError(
             f"--clusters {clusters}: with {len(features)} training images, use 1 to "
             f"{len(features)}; about one cluster per expected person is a good start"
@@ -206,4 +208,6 @@ def centre_cameras(
     "Subtract from each feature the mean feature of its camera, and normalise again."
     if cameras is None:
         return features
+    features = validate_features(features, 1)
     return CameraNorm.of(features, cameras, scale)(features, cameras)
+

@@ -33,7 +33,7 @@ from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock
 from ..configuration import matches_type
 from ..distributed import Window, choose_device
 from ..features import extract
-from ..images import Images, decode, resize, to_rgb, turn_upright
+from ..images import Images, decode, require_crop_size, resize, to_rgb, turn_upright
 from ..networks import LF2
 from ..records import Dataset, InputError, Record, fingerprint
 from ..registry import import_package
@@ -98,6 +98,7 @@ def to_image(
         return decode(image)
     if isinstance(image, Image.Image):
         try:
+            require_crop_size(image)
             return to_rgb(turn_upright(image))
         except (OSError, ValueError) as error:
             raise InputError(f"{name} cannot be read: {error}") from None
