@@ -93,11 +93,14 @@ def validate_features(
             f"--clusters {clusters}: with {len(features)} training images, use 1 to "
             f"{len(features)}; about one cluster per expected person is a good start"
         )
-    with np.errstate(invalid="ignore"):
-        sums = features.sum(axis=1, dtype=np.float64)  # a sum a row, not N × C booleans
-    bad = int((~np.isfinite(sums)).sum())
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("nc,nc->n", features, features)  # not N × C booleans
+    bad = int((~np.isfinite(squares)).sum())
     if bad:
-        raise ValueError(f"{bad} of {len(features)} feature vectors contain NaN or infinity")
+        raise ValueError(
+            f"{bad} of {len(features)} feature vectors contain NaN or infinity, or have squares "
+            "that are infinite"
+        )
     return features
 
 # %% ../nbs/21_clustering.ipynb #c4b4c984
