@@ -85,17 +85,22 @@ def validate_features(
 
     Raises `InputError` unless there are 1 to N clusters, and `ValueError` for NaN or infinity.
     """
+    if np.iscomplexobj(features):
+        raise ValueError("features should be real numbers")
     features = np.ascontiguousarray(features, dtype=np.float32)
-    if not 1 <= clusters <= len(features):
+    if clusters % 1 or not 1 <= clusters <= len(features):
         raise InputError(
             f"--clusters {clusters}: with {len(features)} training images, use 1 to "
             f"{len(features)}; about one cluster per expected person is a good start"
         )
-    with np.errstate(invalid="ignore"):
-        sums = features.sum(axis=1, dtype=np.float64)  # a sum a row, not N × C booleans
-    bad = int((~np.isfinite(sums)).sum())
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("nc,nc->n", features, features)  # not N × C booleans
+    bad = int((~np.isfinite(squares)).sum())
     if bad:
-        raise ValueError(f"{bad} of {len(features)} feature vectors contain NaN or infinity")
+        raise ValueError(
+            f"{bad} of {len(features)} feature vectors contain NaN or infinity, or have squares "
+            "that are infinite"
+        )
     return features
 
 # %% ../nbs/21_clustering.ipynb #c4b4c984
@@ -206,4 +211,6 @@ def centre_cameras(
     "Subtract from each feature the mean feature of its camera, and normalise again."
     if cameras is None:
         return features
+    features = validate_features(features, 1)
     return CameraNorm.of(features, cameras, scale)(features, cameras)
+

@@ -195,8 +195,9 @@ def missing_part(
     "Make the error for a missing part of a dataset, with a guess at what was meant."
     require_folder(root)
     expected = " or ".join([os.path.join(root, parts[0]), *parts[1:]])
-    deeper = [f"{below}{part}" for below in ("*/", "*/*/") for part in parts]
-    inner = sorted(str(path.parent) for pattern in deeper for path in Path(root).glob(pattern))
+    # the first part is the most telling: other datasets have a train, too
+    deeper = [f"{below}{part}" for part in parts for below in ("*/", "*/*/")]
+    inner = [str(p.parent) for pattern in deeper for p in sorted(Path(root).glob(pattern))]
     packed = sorted(e.name for e in visible_entries(root) if e.name.lower().endswith(ARCHIVES))
     if inner:
         guess = f" (did you mean {inner[0]}?)"

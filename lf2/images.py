@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'MAX_SIDE', 'MAX_PIXELS', 'UPRIGHT', 'IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS',
-           'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb', 'turn_upright', 'decode', 'resize', 'read_image',
-           'memmap_zeros', 'allocate', 'fits', 'Images', 'normalise', 'flip_and_crop', 'first_fitting', 'sample_boxes',
-           'erase', 'AugmentationParameters', 'send', 'Augmentation', 'normalisation_table', 'numba_kernel',
-           'augment_batch']
+           'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb', 'turn_upright', 'require_crop_size', 'decode',
+           'resize', 'read_image', 'memmap_zeros', 'allocate', 'fits', 'Images', 'normalise', 'flip_and_crop',
+           'first_fitting', 'sample_boxes', 'erase', 'AugmentationParameters', 'send', 'Augmentation',
+           'normalisation_table', 'numba_kernel', 'augment_batch']
 
 # %% ../nbs/06_images.ipynb #4cf75f47
+import importlib.util
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from .records import InputError, Record, is_machine_error
+from .registry import import_package
 
 # %% ../nbs/06_images.ipynb #3ba510fe
 def to_rgb(
@@ -67,6 +70,14 @@ def turn_upright(image: Image.Image) -> Image.Image:
     return image if transposition is None else image.transpose(transposition)
 
 
+def require_crop_size(image: Image.Image) -> None:
+    "Raise `ValueError` for an image of no pixels or too many, before it is decoded or resized."
+    if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels are too many for a crop")
+    if not min(image.size):
+        raise ValueError("it has no pixels")
+
+
 def decode(
     path: str | os.PathLike,  # image file
 ) -> Image.Image:  # upright 8-bit RGB, in its own size
@@ -76,8 +87,7 @@ def decode(
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many for a crop")
+            require_crop_size(image)
             image.load()
             return to_rgb(turn_upright(image))
     except UnidentifiedImageError:
@@ -393,11 +403,14 @@ def normalisation_table() -> np.ndarray:  # [3, 256] float32
 
 
 @cache
-def numba_kernel() -> Callable[..., None] | None:  # None if numba is not installed
+def numba_kernel() -> Callable[..., None] | None:  # None without numba, or if it cannot be loaded
     "Compile the loop that gathers, mirrors, pads, crops, normalises and erases into `out`."
+    if importlib.util.find_spec("numba") is None:
+        return None
     try:
-        import numba
-    except ImportError:
+        numba = import_package("numba", "")
+    except InputError as error:
+        warnings.warn(f"batches are prepared more slowly: {error}", stacklevel=2)
         return None
 
     @numba.njit(nogil=True, cache=True)

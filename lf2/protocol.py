@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Labels', 'WRONG', 'RIGHT', 'IGNORED', 'EMPTY', 'label_array', 'Protocol', 'self_indices', 'Ranked', 'nearest',
-           'ranked_list', 'rank_distances', 'rank_gallery']
+           'ranked_list', 'stacked', 'rank_distances', 'rank_gallery']
 
 # %% ../nbs/28_protocol.ipynb #e30a151d
 import os
@@ -132,6 +132,15 @@ def ranked_list(
     )
 
 # %% ../nbs/28_protocol.ipynb #aa7f0520
+def stacked(
+    lists: list[Ranked],  # arrays [top] each
+) -> Ranked:  # arrays [N, top]
+    "Stack the ranked lists of several queries. Raises `ValueError` if there are none."
+    if not lists:
+        raise ValueError("there is no query to rank the gallery for")
+    return Ranked(*map(np.stack, zip(*lists, strict=True)))
+
+
 def rank_distances(
     distances: np.ndarray,  # [Q, G]
     protocol: Protocol,
@@ -141,8 +150,7 @@ def rank_distances(
 ) -> Ranked:  # arrays [N, top]
     "Rank the gallery for each query, by a whole matrix of distances."
     queries = range(len(distances)) if queries is None else queries
-    lists = [ranked_list(distances[q], protocol, q, top, keep_ignored) for q in queries]
-    return Ranked(*map(np.stack, zip(*lists, strict=True)))
+    return stacked([ranked_list(distances[q], protocol, q, top, keep_ignored) for q in queries])
 
 # %% ../nbs/28_protocol.ipynb #d93b9a17
 def rank_gallery(
@@ -155,7 +163,7 @@ def rank_gallery(
 ) -> Ranked:  # arrays [N, top], Euclidean distances
     "Rank the gallery for each query, by the Euclidean distance of features."
     query, gallery = feature_array(query, "query"), feature_array(gallery, "gallery")
-    chosen = np.arange(len(query)) if queries is None else np.asarray(queries)
+    chosen = np.arange(len(query)) if queries is None else np.asarray(queries, int)
     lists = []
     for start, block in feature_slices(query[chosen], gallery):
         for q, row in zip(chosen[start : start + len(block)], block, strict=True):
@@ -163,4 +171,4 @@ def rank_gallery(
             exact = np.linalg.norm(gallery[listed.indices] - query[q], axis=1)
             exact[listed.indices < 0] = np.inf
             lists.append(listed._replace(distances=exact))
-    return Ranked(*map(np.stack, zip(*lists, strict=True)))
+    return stacked(lists)

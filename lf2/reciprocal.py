@@ -138,7 +138,13 @@ def k_reciprocal_vectors(
     slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> tuple[sparse.csr_array, np.ndarray]:  # [n, n] rows sum to 1; [n] largest squared distance
-    "Encode every image as a sparse vector over its neighbourhood, averaged over k2 neighbours."
+    """Encode every image as a sparse vector over its neighbourhood, averaged over k2 neighbours.
+
+    Raises `InputError` for a k1 or k2 below 1.
+    """
+    for name, value in (("k1", k1), ("k2", k2)):
+        if value < 1:
+            raise InputError(f"{name} should be at least 1, not {value}")
     count = min(max(k1 + 1, k2), len(features))
     neighbours, farthest = nearest_neighbours(features, count, slice_bytes, device)
     encoded = encode_neighbourhoods(features, neighbours, farthest, k1, slice_bytes)

@@ -22,7 +22,10 @@ class InputError(Exception):
     "An error in the input: the message names the file or the flag, and says what to do."
 
 
-MACHINE_ERRORS = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC}
+MACHINE_ERRORS = {
+    errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC, errno.EDQUOT,
+    errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN,  # of network disks
+}
 MACHINE_MESSAGES = ("allocate memory", "out of memory", "could not create a primitive", "bad_alloc",
                     "can't start new thread")  # of RuntimeErrors, torch's above all
 

@@ -15,7 +15,7 @@ from torch import nn
 from .backbones import BACKBONES
 from .checkpoints import atomic_write
 from .networks import LF2, load_weights, save_weights
-from .records import InputError
+from .records import InputError, is_machine_error
 from .registry import Registry
 from .run_folder import holds_a_run, read_json, write_json
 from .source_network import SourceNet
@@ -123,6 +123,8 @@ def described_model(
                 raise ValueError(f"{name} {architecture[name]}")
         model = NETWORKS[kind].from_architecture(architecture)
     except Exception as error:  # a network can refuse what it is given in any way
+        if is_machine_error(error):
+            raise
         raise InputError(f"{origin} does not describe a model: {error!r}") from None
     return Loaded(model.eval(), height, width)
 

@@ -46,8 +46,10 @@ def feature_array(
     Raises `InputError` if one is not finite, and `ValueError` if the array is not a matrix.
     """
     array = np.asarray(features)
-    if array.ndim != 2:
-        raise ValueError(f"{name} features should be [N, C], not {array.shape}")
+    if array.ndim != 2 or np.iscomplexobj(array):
+        raise ValueError(
+            f"{name} features should be real, [N, C], not {array.dtype} {array.shape}"
+        )
     array = np.require(array, np.float32, ["C", "W"])  # torch shares only writable memory
     with np.errstate(invalid="ignore"):
         finite = np.isfinite(array.sum(axis=1, dtype=np.float64))  # a sum, not N × C booleans

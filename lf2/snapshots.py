@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .checkpoints import atomic_write
-from .records import DISTRACTOR, InputError
+from .records import DISTRACTOR, InputError, is_machine_error
 from .seeds import numpy_generator
 
 # %% ../nbs/44_snapshots.ipynb #91a6798c
@@ -63,6 +63,8 @@ def read_snapshots(
                     Snapshot(int(file["epoch"]), values[0].astype(np.float32), *values[1:])
                 )
         except Exception as error:  # numpy raises a dozen kinds
+            if is_machine_error(error):
+                raise
             raise InputError(f"{path} is not a snapshot of a run: {error}") from None
     if not snapshots:
         raise InputError(

@@ -133,7 +133,8 @@ def read_weights(
 def unpickle(path: str | os.PathLike) -> object:
     "Read a file by `torch.save`, of tensors and plain values only."
     with torch.serialization.safe_globals(NUMPY_SCALARS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*TorchScript")  # it is refused, with an error
+        # TorchScript is refused, with an error; the encoding is used in spite of the warning
+        warnings.filterwarnings("ignore", message=".*(TorchScript|pickle_load_args)")
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except UnicodeDecodeError:  # byte strings of Python 2

@@ -330,7 +330,11 @@ def export_folder(
     with SignalGuard():
         require_exportable(folder, overwrite)
         with lock_folder(folder, "--output"), tempfile.TemporaryDirectory() as scratch:
-            describer.save_pretrained(scratch)
+            try:
+                describer.save_pretrained(scratch)
+            except OSError as error:  # a full disk; it names no file
+                error.filename = error.filename or scratch
+                raise
             for name in EXPORT_FILES:
                 with atomic_write(folder / name) as temporary:
                     shutil.copyfile(Path(scratch, name), temporary)

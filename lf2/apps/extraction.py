@@ -33,7 +33,7 @@ from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock
 from ..configuration import matches_type
 from ..distributed import Window, choose_device
 from ..features import extract
-from ..images import Images, decode, resize, to_rgb, turn_upright
+from ..images import Images, decode, require_crop_size, resize, to_rgb, turn_upright
 from ..networks import LF2
 from ..records import Dataset, InputError, Record, fingerprint
 from ..registry import import_package
@@ -96,14 +96,15 @@ def to_image(
     "Return an image of any kind as files are read. Raises `InputError` for any other object."
     if isinstance(image, (str, os.PathLike)):
         return decode(image)
+    shape = tuple(getattr(image, "shape", ()))
+    if len(shape) == 3 and shape[2] == 3 and min(shape) and str(image.dtype)[-5:] == "uint8":
+        image = Image.fromarray(np.ascontiguousarray(np.asarray(image)[:, :, :: -1 if bgr else 1]))
     if isinstance(image, Image.Image):
         try:
+            require_crop_size(image)
             return to_rgb(turn_upright(image))
         except (OSError, ValueError) as error:
             raise InputError(f"{name} cannot be read: {error}") from None
-    shape = tuple(getattr(image, "shape", ()))
-    if len(shape) == 3 and shape[2] == 3 and min(shape) and str(image.dtype)[-5:] == "uint8":
-        return Image.fromarray(np.ascontiguousarray(np.asarray(image)[:, :, :: -1 if bgr else 1]))
     given = f"{image.dtype} {list(shape)}" if shape else type(image).__name__
     raise InputError(
         f"{name} is {given}: give a file, a PIL image, or an array, uint8 [height, width, 3]"

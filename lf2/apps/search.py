@@ -13,6 +13,7 @@ __all__ = ['INDEX_KINDS', 'MAX_EXACT_NUMBERS', 'ROWS_PER_BLOCK', 'INDEX_FILE', '
 
 # %% ../../nbs/71_search.ipynb #6c3b517b
 import base64
+import errno
 import io
 import math
 import os
@@ -324,7 +325,7 @@ def build_index(
             try:
                 faiss.write_index(index, str(temporary))
             except RuntimeError as error:  # a full disk
-                raise OSError(f"{folder / INDEX_FILE}: {str(error).splitlines()[0]}") from None
+                raise OSError(errno.EIO, str(error).splitlines()[0]) from None
         write_table(folder / RECORDS_FILE, records)
         names = [INDEX_FILE, RECORDS_FILE]
         if norm:

@@ -25,7 +25,7 @@ from ..seeds import numpy_generator
 # %% ../../nbs/91_crashes.ipynb #a80d0b42
 COMPARED = (
     ".safetensors", ".md", ".npz", ".npy", ".parquet", ".faiss", ".onnx", "results.json",
-    "model.json",
+    "model.json", "groups.csv",
 )
 
 
@@ -121,7 +121,8 @@ def run_and_kill(
 # %% ../../nbs/91_crashes.ipynb #3bf63086
 # what a command needs to go on where it was killed; the others go on by themselves
 RESUMING = {
-    "pretrain": "--resume", "adapt": "--resume", "index": "--overwrite", "export": "--overwrite",
+    "pretrain": "--resume", "adapt": "--resume", "index": "--overwrite", "group": "--overwrite",
+    "export": "--overwrite",
 }
 
 
@@ -167,6 +168,7 @@ TINY_COMMANDS = {  # in the order in which one needs the output of another
         "--epochs 2 --iterations 8 --identities 8 --checkpoint-minutes 0",
     "extract": "extract --data synthetic:arcade --model {root}/adapt/alone",
     "index": "index --descriptors {root}/extract/alone",
+    "group": "group --descriptors {root}/extract/alone --trials 5",
     "export": "export --format hub --model {root}/adapt/alone",
     "ablate": "ablate --preset synthetic --source synthetic:courtyard --target synthetic:arcade "
         "--rows lf2 recipe --seeds 0 --source-epochs 1 --source-iterations 5 --epochs 1 "
