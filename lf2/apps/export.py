@@ -7,7 +7,7 @@ __all__ = ['BINARY_PLACES', 'PRIVATE_FIELDS', 'PICKED_BY_LABELS', 'DATASET_FACTS
            'OPSET', 'TOLERANCE', 'CHECKED_SIZES', 'cubic', 'resize_weights', 'to_bytes', 'resize_as_pil',
            'training_settings', 'scores_in', 'require_facts', 'facts_of', 'escape_markdown', 'ImageDescriber',
            'require_exportable', 'export_folder', 'import_onnxruntime', 'silence_exporter', 'trace_graph',
-           'onnx_session', 'difference_from_torch', 'export_onnx']
+           'difference_from_torch', 'export_onnx']
 
 # %% ../../nbs/73_export.ipynb #8086b485
 import contextlib
@@ -31,13 +31,7 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from .extraction import require_fields, require_own_folder
-from lf2.checkpoints import (
-    LOCK_FILE,
-    SignalGuard,
-    atomic_write,
-    delete_leftovers,
-    lock_folder,
-)
+from ..checkpoints import LOCK_FILE, SignalGuard, atomic_write, delete_leftovers, lock_folder
 from ..configuration import RESUME_MUTABLE
 from ..features import flip_augmented, require_eval_mode
 from ..history import SCORES
@@ -45,30 +39,25 @@ from ..images import normalise
 from ..networks import LF2, load_weights, save_weights
 from ..records import InputError
 from ..registry import import_package
-from ..run_folder import LOCK_FILES, read_json
+from ..run_folder import read_json
 from ..saved_models import described_model, exported_config, find_model, load_model
 from ..source_network import SourceNet
 from ..weights import digest_of_weights
 
 # %% ../../nbs/73_export.ipynb #8df51c23
-BINARY_PLACES = 22  # of PIL's weights for 8-bit images
-
-
-def cubic(
-    distance: Tensor,  # in pixels of the larger of the two images
-) -> Tensor:
+def cubic(distance: Tensor) -> Tensor:
     "Evaluate the kernel of cubic convolution with a = −0.5 (Keys 1981), 0 from a distance of 2."
     d = distance.abs()
     near = (1.5 * d - 2.5) * d * d + 1
     far = -0.5 * (((d - 5) * d + 8) * d - 4)
     return torch.where(d < 1, near, torch.where(d < 2, far, 0.0))
 
+# %% ../../nbs/73_export.ipynb #e9ec06b6
+BINARY_PLACES = 22  # of PIL's weights for 8-bit images
 
-def resize_weights(
-    before: int,  # pixels of a side
-    after: int,  # pixels of that side after resizing
-) -> Tensor:  # [after, before] float64, integers: each row sums to about 2²²
-    "Compute the weight of each pixel in each new pixel, as PIL's bicubic filter does."
+
+def resize_weights(before: int, after: int) -> Tensor:  # [after, before] float64, integers
+    "Compute weights of pixels in new pixels, as PIL's bicubic filter; rows sum to about 2²²."
     pixels = torch.arange(before, dtype=torch.float64)
     scale = torch.ones_like(pixels).sum() / after  # not before / after: `before` is open in a graph
     centres = (torch.arange(after, dtype=torch.float64)[:, None] + 0.5) * scale
@@ -76,14 +65,12 @@ def resize_weights(
     weights = weights / weights.sum(1, keepdim=True) * 2**BINARY_PLACES
     return torch.trunc(weights + torch.where(weights < 0, -0.5, 0.5))
 
-# %% ../../nbs/73_export.ipynb #2014e5f1
-def to_bytes(
-    sums: Tensor,  # of bytes times weights
-) -> Tensor:  # float64, 0 to 255
-    "Round sums to bytes, as PIL does after each pass."
+# %% ../../nbs/73_export.ipynb #4b12287e
+def to_bytes(sums: Tensor) -> Tensor:
+    "Round sums of bytes times weights to bytes, as PIL does after each pass."
     return torch.floor((sums + 2 ** (BINARY_PLACES - 1)) / 2**BINARY_PLACES).clamp(0, 255)
 
-
+# %% ../../nbs/73_export.ipynb #58c2fa11
 def resize_as_pil(
     images: Tensor,  # [..., h, w] uint8
     height: int,  # after resizing, pixels
@@ -99,10 +86,37 @@ def resize_as_pil(
 # %% ../../nbs/73_export.ipynb #1d66f2d3
 # settings that are not exported: paths, and those that the facts list separately
 PRIVATE_FIELDS = RESUME_MUTABLE | {"source", "target", "init", "preset", "seed"}
+
+
+def training_settings(config: dict[str, Any]) -> dict[str, Any]:
+    "List every setting of a run's config.json that influenced the weights, without paths."
+    settings = {name: value for name, value in config.items() if name not in PRIVATE_FIELDS}
+    is_file = settings.get("weights") not in (None, "imagenet", "none")
+    return settings | ({"weights": "a file"} if is_file else {})
+
+# %% ../../nbs/73_export.ipynb #1a68fc21
 PICKED_BY_LABELS = {  # and what they are
     "oracle_best": "best epoch by the target's test labels (an oracle)",
     "source_best": "on the source, best epoch by its test labels",
 }
+
+
+def scores_in(results: dict[str, Any], pick: str) -> list[dict[str, Any]]:
+    "List the scores in a run's results.json that are exported with one of its models."
+    on_source = results.get("source", {})
+    rows = {
+        "on the source, last epoch": on_source.get("last"),
+        "direct transfer": results.get("direct_transfer"),
+        "last epoch": results.get("last"), "label-free pick": results.get("label_free"),
+    }
+    if pick in PICKED_BY_LABELS:
+        rows[PICKED_BY_LABELS[pick]] = (on_source | results).get(pick)
+    return [
+        {"of": name, **{score: row[score] for score in SCORES}}
+        for name, row in rows.items() if row and row.get("mAP") is not None
+    ]
+
+# %% ../../nbs/73_export.ipynb #6b5004f0
 DATASET_FACTS = {"name": str, "fingerprint": str, "train": int, "query": int, "gallery": int}
 FACTS = {
     **dict.fromkeys(("run", "pick", "license", "lf2", "stage", "preset", "device"), str),
@@ -112,47 +126,14 @@ FACTS = {
 }
 
 
-def training_settings(
-    config: dict[str, Any],  # of a run's config.json
-) -> dict[str, Any]:
-    "List every setting that influenced the weights, without paths."
-    settings = {name: value for name, value in config.items() if name not in PRIVATE_FIELDS}
-    if settings.get("weights") not in (None, "imagenet", "none"):
-        settings["weights"] = "a file"
-    return settings
-
-
-def scores_in(
-    results: dict[str, Any],  # of a run's results.json
-    pick: str,  # the one that is exported
-) -> list[dict[str, Any]]:  # name and fractions of each; a list, since JSON may lose an order
-    "List the scores to export, where there are any."
-    on_source = results.get("source", {})
-    rows = {
-        "on the source, last epoch": on_source.get("last"),
-        "direct transfer": results.get("direct_transfer"),
-        "last epoch": results.get("last"),
-        "label-free pick": results.get("label_free"),
-    }
-    if pick in PICKED_BY_LABELS:
-        rows[PICKED_BY_LABELS[pick]] = (on_source | results).get(pick)
-    return [
-        {"of": name, **{score: row[score] for score in SCORES}}
-        for name, row in rows.items() if row and row.get("mAP") is not None
-    ]
-
-
-def require_facts(
-    facts: Any,  # of JSON files
-    origin: str,  # file or folder, for the message
-) -> None:
+def require_facts(facts: Any, origin: str) -> None:
     "Raise an `InputError` that names a fact about a run that is missing or of a wrong type."
     remedy = "export the run with the version of lf2 that made it"
     require_fields(facts, FACTS, origin, remedy)
     for role, data in facts["datasets"].items():
         require_fields(data, DATASET_FACTS, f"{origin}: datasets: {role}", remedy)
 
-
+# %% ../../nbs/73_export.ipynb #437f6799
 def facts_of(
     folder: Path | str,  # of a finished run
     pick: str = "last",  # which of its models
@@ -170,12 +151,14 @@ def facts_of(
         raise InputError(
             f"--license {license!r}: write it as hubs do, such as apache-2.0, cc-by-nc-4.0 or other"
         )
-    facts: dict[str, Any] = {"run": folder.resolve().name, "pick": pick, "license": license}
     names = ("stage", "seed", "device", "git_revision", "packages", "datasets")
     try:
-        facts |= {"lf2": metadata.version("lf2"), **{name: manifest[name] for name in names}}
-        facts |= {"preset": config["preset"], "settings": training_settings(config)}
-        facts["scores"] = scores_in(results, pick)
+        facts: dict[str, Any] = {
+            "run": folder.resolve().name, "pick": pick, "license": license,
+            "lf2": metadata.version("lf2"), **{name: manifest[name] for name in names},
+            "preset": config["preset"], "settings": training_settings(config),
+            "scores": scores_in(results, pick),
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder} is not a run as this lf2 writes it ({error!r})") from None
     if "init" in config:  # only the pre-training run names its source
@@ -186,9 +169,7 @@ def facts_of(
     return facts
 
 # %% ../../nbs/73_export.ipynb #c29d0aec
-def escape_markdown(
-    value: Any,  # text, a number or a list
-) -> str:
+def escape_markdown(value: Any) -> str:
     "Format a value as one line of text that means nothing in Markdown and HTML."
     line = "".join(letter if letter.isprintable() else " " for letter in str(value))
     return re.sub(r"[\\`*#\[\]<>&|~$]|:(?=//)|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", line)
@@ -245,17 +226,15 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
         if isinstance(images, np.ndarray) and images.dtype == np.uint8:
             images = torch.tensor(images)  # a copy, since PIL's arrays are read-only
         shape = list(getattr(images, "shape", ()))
-        if (
-            not isinstance(images, Tensor) or images.dtype != torch.uint8
-            or len(shape) != 4 or shape[3] != 3
-        ):
+        is_bytes = isinstance(images, Tensor) and images.dtype == torch.uint8
+        if not is_bytes or len(shape) != 4 or shape[3] != 3:
             given = f"{images.dtype} {shape}" if shape else type(images).__name__
             raise ValueError(
                 "images must be uint8 [B, height, width, 3], as numpy array or torch tensor, "
                 f"and not {given}"
             )
         require_eval_mode(self)
-        images = images.to(next(self.parameters()).device)
+        images = cast(Tensor, images).to(next(self.parameters()).device)
         pixels = resize_as_pil(images.permute(0, 3, 1, 2), self.height, self.width)
         return cast(Tensor, flip_augmented(self.network.describe, normalise(pixels), "twice"))
 
@@ -272,10 +251,7 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
         }
 
     def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
-        """Write the model card for `save_pretrained` and `push_to_hub`.
-
-        Raises `InputError` for a describer that was not created from a run.
-        """
+        "Write the model card. Raises `InputError` for a describer that is not of a run."
         if self.facts is None:
             raise InputError(
                 "a model card needs the facts about the model's run; "
@@ -301,21 +277,15 @@ EXPORT_FILES = ("config.json", "model.safetensors", "README.md")  # in the order
 HUB_FILES = {".git", ".gitattributes"}
 
 
-def require_exportable(
-    folder: Path,  # to be written to
-    overwrite: bool,  # allow the files of an earlier export
-) -> None:
-    "Raise an `InputError` for a folder that an export must not be written to."
+def require_exportable(folder: Path, overwrite: bool) -> None:
+    "Raise an `InputError` for a folder with other files or, without `overwrite`, with an export."
     with lock_folder(folder, "--output"):
-        require_own_folder(folder, {*EXPORT_FILES, *HUB_FILES, *LOCK_FILES})
-        there = [name for name in EXPORT_FILES if (folder / name).exists()]
-        is_unfinished = "README.md" not in there and exported_config(folder) is not None
-        if there and not overwrite and not is_unfinished:
-            raise InputError(
-                f"--output {folder} holds a model; choose another folder, or pass --overwrite"
-            )
+        is_unfinished = not (folder / "README.md").exists() and exported_config(folder) is not None
+        result = next((name for name in EXPORT_FILES if (folder / name).exists()), "")
+        own = {*EXPORT_FILES, *HUB_FILES}
+        require_own_folder(folder, own, result, "a model", overwrite or is_unfinished)
 
-
+# %% ../../nbs/73_export.ipynb #92a67992
 def export_folder(
     describer: ImageDescriber,
     folder: Path | str,  # new, empty, or of an earlier export
@@ -341,21 +311,13 @@ def export_folder(
     (folder / LOCK_FILE).unlink(missing_ok=True)  # or it would be uploaded to a hub
 
 # %% ../../nbs/73_export.ipynb #311a59bf
-OPSET = 18  # of ONNX; any runtime since 2023 reads it
-TOLERANCE = 1e-4  # largest difference of a number in a descriptor
-CHECKED_SIZES = ((1, 37, 91), (3, 128, 64), (7, 200, 77))  # images, height, width that are compared
-
-
 def import_onnxruntime() -> ModuleType:
-    """Import onnxruntime.
-
-    Raises `InputError` with the way to install it, if it or another needed package is missing.
-    """
+    "Import onnxruntime. Raises `InputError` if it, onnx or onnxscript is not installed."
     for name in ("onnx", "onnxscript", "onnxruntime"):
         module = import_package(name, "an ONNX file needs it: pip install 'lf2[export]'")
     return module
 
-
+# %% ../../nbs/73_export.ipynb #bf18407d
 @contextlib.contextmanager
 def silence_exporter() -> Iterator[None]:
     "Silence torch, which prints whole graphs when it fails."
@@ -366,14 +328,12 @@ def silence_exporter() -> Iterator[None]:
     finally:
         logging.disable(logging.NOTSET)
 
+# %% ../../nbs/73_export.ipynb #9ff9f5c3
+OPSET = 18  # of ONNX; any runtime since 2023 reads it
 
-def trace_graph(
-    describer: ImageDescriber,
-) -> torch.onnx.ONNXProgram:
-    """Trace a describer into an ONNX graph for any number and size of images.
 
-    Raises `InputError` if that fails.
-    """
+def trace_graph(describer: ImageDescriber) -> torch.onnx.ONNXProgram:
+    "Trace a graph for any number and size of images. Raises `InputError` if that fails."
     images = torch.zeros(2, 37, 91, 3, dtype=torch.uint8)
     names = ("batch", "height", "width")
     open_sides = {n: torch.export.Dim(name, min=1) for n, name in enumerate(names)}
@@ -396,22 +356,19 @@ def trace_graph(
         node.metadata_props.clear()  # file and line of each call, with paths of this machine
     return program
 
-# %% ../../nbs/73_export.ipynb #bf18407d
-def onnx_session(
-    path: Path | str,  # .onnx file
-) -> Any:  # an `onnxruntime.InferenceSession`
-    "Open an ONNX file in onnxruntime, on the CPU."
-    return import_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
+# %% ../../nbs/73_export.ipynb #7bd15152
+TOLERANCE = 1e-4  # largest difference of a number in a descriptor
+CHECKED_SIZES = ((1, 37, 91), (3, 128, 64), (7, 200, 77))  # images, height, width that are compared
 
 
 def difference_from_torch(
     describer: ImageDescriber,
     path: Path | str,  # its .onnx file
-    sizes: tuple[tuple[int, int, int], ...] = CHECKED_SIZES,  # images, height, width
 ) -> float:  # largest difference of a number in a descriptor
     "Compare the file with the module, on noise of several sizes."
-    session, largest = onnx_session(path), 0.0
-    for size in sizes:
+    largest, providers = 0.0, ["CPUExecutionProvider"]
+    session = import_onnxruntime().InferenceSession(str(path), providers=providers)
+    for size in CHECKED_SIZES:
         images = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         with torch.inference_mode():
             expected = describer(torch.from_numpy(images)).cpu().numpy()
@@ -419,17 +376,15 @@ def difference_from_torch(
         largest = max(largest, float(np.abs(descriptors - expected).max()))
     return largest
 
-
+# %% ../../nbs/73_export.ipynb #c6e5bb30
 def export_onnx(
     describer: ImageDescriber,
     path: Path | str,  # .onnx file to be written
 ) -> float:  # its largest difference from torch
-    """Write an ONNX file, and check that it agrees with torch.
+    """Write an ONNX file, and check in onnxruntime that it agrees with torch.
 
-    The network is traced, written under a temporary name, run in onnxruntime on noise of several
-    sizes, and compared. Raises `InputError`, and writes nothing, if a package is missing, the
-    network cannot be traced, or the outputs differ by more than `TOLERANCE`. Ctrl-C and SIGTERM
-    raise `Interrupted`.
+    Raises `InputError`, and writes nothing, if a package is missing, the network cannot be traced,
+    or the outputs differ by more than `TOLERANCE`. Ctrl-C and SIGTERM raise `Interrupted`.
     """
     import_onnxruntime()
     describer = copy.deepcopy(describer).cpu()  # the graph has no device, and the check is there

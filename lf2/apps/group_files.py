@@ -17,7 +17,7 @@ import numpy as np
 
 from .extraction import import_pyarrow
 from .groups import OUTLIER
-from .search import PAGES, thumbnail
+from .search import write_page
 from ..checkpoints import atomic_write
 from ..records import InputError
 
@@ -149,9 +149,4 @@ def write_sheet(
         chosen = np.linspace(0, len(members) - 1, min(MOST_CROPS, len(members))).astype(int)
         groups.append((int(names[position]), int(sizes[position]), members[chosen].tolist()))
     outliers = np.flatnonzero(table.numbers == OUTLIER)[: 3 * MOST_CROPS].tolist()
-    page = PAGES.get_template("groups.html.j2").render(
-        table=table, about=about, groups=groups, outliers=outliers, thumbnail=thumbnail,
-        basename=os.path.basename,
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+    write_page(path, "groups.html.j2", table=table, about=about, groups=groups, outliers=outliers)

@@ -41,7 +41,7 @@ from lf2.apps.group_files import (
 from .grouping import Grouping, Trials, group, repeat_clusters
 from .groups import DEFAULTS, OUTLIER, Settings, correct
 from .thresholds import read_threshold
-from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock_folder
+from ..checkpoints import SignalGuard, atomic_write, lock_folder
 from ..label_quality import cross_camera_pairs, label_quality, pair_quality
 from ..pairs import read_details, read_pairs
 from ..records import InputError, Record
@@ -61,10 +61,7 @@ def count_interval(
 # %% ../../nbs/79_group_folder.ipynb #d73a30a8
 GROUPS_INFO = "groups.json"
 GROUPS_DATA = ("groups.parquet", "groups.npz")
-GROUP_FILES = {
-    GROUPS_INFO, *GROUPS_DATA, "groups.csv", "sheet.html", PEOPLE, "descriptors",
-    LOCK_FILE, LOCK_OWNER,
-}
+GROUP_FILES = {GROUPS_INFO, *GROUPS_DATA, "groups.csv", "sheet.html", PEOPLE, "descriptors"}
 GROUPS_FIELDS = {
     "model": MODEL_FIELDS, "dataset": DATASET_FIELDS, "threshold": float, "following": int,
     "precision": str, "sha256": dict,
@@ -141,11 +138,7 @@ def require_free(
     overwrite: bool,
 ) -> None:
     "Raise an `InputError` for a folder in which groups must not be written."
-    require_own_folder(folder, GROUP_FILES)
-    if (folder / GROUPS_INFO).exists() and not overwrite:
-        raise InputError(
-            f"--output {folder} holds groups; choose another folder, or pass --overwrite"
-        )
+    require_own_folder(folder, GROUP_FILES, GROUPS_INFO, "groups", overwrite)
     require_replaceable(folder)
 
 # %% ../../nbs/79_group_folder.ipynb #7b7775b5

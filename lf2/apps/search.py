@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['INDEX_KINDS', 'MAX_EXACT_NUMBERS', 'ROWS_PER_BLOCK', 'INDEX_FILE', 'RECORDS_FILE', 'INDEX_INFO', 'CAMERAS_FILE',
-           'INDEX_FILES', 'RECALL_FIELDS', 'INDEX_FIELDS', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'MOST_SHOWN', 'PAGES',
-           'faiss_like_torch', 'choose_kind', 'index_settings', 'fill_index', 'Neighbours', 'nearest_in',
-           'nearest_allowed', 'drop_self_matches', 'measure_recall', 'Gallery', 'NormalisedRows', 'open_index',
+           'INDEX_FILES', 'RECALL_FIELDS', 'INDEX_FIELDS', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'PAGES', 'MOST_SHOWN',
+           'BORDERS', 'faiss_like_torch', 'choose_kind', 'index_settings', 'fill_index', 'Neighbours', 'nearest_in',
+           'nearest_allowed', 'drop_self_matches', 'measure_recall', 'Gallery', 'open_index', 'write_index',
            'build_index', 'rerank_neighbours', 'require_cameras', 'search_descriptors', 'Hit', 'SearchResult',
            'same_person', 'search', 'read_list', 'read_queries', 'result_lines', 'results_as_dicts', 'thumbnail',
-           'write_search_page']
+           'write_page', 'write_search_page']
 
 # %% ../../nbs/71_search.ipynb #6c3b517b
 import base64
@@ -29,21 +29,8 @@ import numpy as np
 import torch
 
 from .. import __version__
-from lf2.apps.extraction import (
-    DATASET_FIELDS,
-    MODEL_FIELDS,
-    Extractor,
-    checksum,
-    model_name,
-    open_extraction,
-    read_records,
-    require_fields,
-    require_intact,
-    require_own_folder,
-    same_model,
-    write_table,
-)
-from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, atomic_write, lock_folder
+from . import extraction
+from ..checkpoints import SignalGuard, atomic_write, lock_folder
 from ..clustering import CameraNorm
 from ..datasets import READERS, SUFFIXES, find_listed, open_dataset
 from ..figures.ranked_lists import FRAMES, UNJUDGED
@@ -72,23 +59,16 @@ INDEX_KINDS = {  # faiss's name of an index, and its parameters
 MAX_EXACT_NUMBERS = 1 << 29  # N · C up to which `auto` is exact
 
 
-def choose_kind(
-    kind: str,  # exact, ivf, hnsw or auto
-    count: int,  # N
-    channels: int,  # C
-) -> str:
-    "Resolve auto to a kind of index. Raises `InputError` for an unknown kind."
+def choose_kind(kind: str, count: int, channels: int) -> str:
+    "Resolve auto for [count, channels] vectors. Raises `InputError` for an unknown kind of index."
     if kind not in (*INDEX_KINDS, "auto"):
         raise InputError(f"--kind {kind}: it must be one of auto, {', '.join(INDEX_KINDS)}")
     small = count * channels <= MAX_EXACT_NUMBERS
     return kind if kind != "auto" else "exact" if small else "ivf"
 
-
-def index_settings(
-    kind: str,  # in `INDEX_KINDS`
-    count: int,  # N, number of vectors
-) -> dict[str, int]:
-    "Return the settings of an index, as its name and its parameters take them."
+# %% ../../nbs/71_search.ipynb #4492b8ba
+def index_settings(kind: str, count: int) -> dict[str, int]:
+    "Return the settings of an index of `count` vectors, as its name and its parameters take them."
     if kind == "hnsw":
         return {"links": 32, "candidates": 128}
     lists = max(1, min(round(4 * math.sqrt(count)), count // 39))  # k-means wants 39 for each
@@ -102,8 +82,16 @@ ROWS_PER_BLOCK = 16_384  # vectors that are read at a time
 def fill_index(
     kind: str,  # in `INDEX_KINDS`
     features: np.ndarray,  # [N, C] float32, of unit length
+    norm: CameraNorm | None = None,  # to normalise the features by
+    cameras: np.ndarray | None = None,  # [N] for `norm`
 ) -> Any:  # an index of faiss
     "Build an index of all vectors, by inner product."
+    def read(rows: Any) -> np.ndarray:
+        block = features[rows]
+        if norm is not None and cameras is not None:
+            block = norm(block, cameras[rows])
+        return np.ascontiguousarray(block)
+
     faiss, settings = faiss_like_torch(), index_settings(kind, len(features))
     name, parameters = (text.format(**settings) for text in INDEX_KINDS[kind])
     index = faiss.index_factory(features.shape[1], name, faiss.METRIC_INNER_PRODUCT)
@@ -111,9 +99,9 @@ def fill_index(
     if not index.is_trained:
         count = min(len(features), 64 * index.nlist)
         sample = numpy_generator(0, "index").choice(len(features), count, replace=False)
-        index.train(np.ascontiguousarray(features[np.sort(sample)]))
+        index.train(read(np.sort(sample)))
     for start in range(0, len(features), ROWS_PER_BLOCK):
-        index.add(np.ascontiguousarray(features[start : start + ROWS_PER_BLOCK]))
+        index.add(read(slice(start, start + ROWS_PER_BLOCK)))
     if kind == "ivf":
         index.make_direct_map()  # so that a vector can be reconstructed by its number
     return index
@@ -124,7 +112,7 @@ class Neighbours(NamedTuple):
     positions: np.ndarray  # [Q, top] in the index; −1 where the list has ended
     cosines: np.ndarray  # [Q, top] similarity, 1 for the same image; NaN where the list has ended
 
-
+# %% ../../nbs/71_search.ipynb #a5a93197
 def nearest_in(
     index: Any,  # of faiss
     queries: np.ndarray,  # [Q, C]
@@ -150,7 +138,7 @@ def nearest_in(
     cosines, positions = index.search(queries, top, params=parameters)
     return Neighbours(positions, np.where(positions < 0, np.nan, cosines))
 
-
+# %% ../../nbs/71_search.ipynb #5a2d3afb
 def nearest_allowed(
     index: Any,  # of faiss
     queries: np.ndarray,  # [Q, C]
@@ -168,15 +156,15 @@ def nearest_allowed(
 
 # %% ../../nbs/71_search.ipynb #cb813f2c
 def drop_self_matches(
-    found: Neighbours,  # [Q, top + 1] of the index's own vectors
+    nearest: Neighbours,  # [Q, top + 1] of the index's own vectors
     own: np.ndarray,  # [Q] their positions
 ) -> np.ndarray:  # [Q, top] cosines
     "Remove the query itself from each list of cosines, or the last one if the query is missing."
-    itself = found.positions == own[:, None]
+    itself = nearest.positions == own[:, None]
     itself[~itself.any(1), -1] = True
-    return found.cosines[~itself].reshape(len(own), -1)
+    return nearest.cosines[~itself].reshape(len(own), -1)
 
-
+# %% ../../nbs/71_search.ipynb #65779445
 def measure_recall(
     index: Any,  # of faiss
     sample: int = 256,  # number of vectors to search for; fewer if the index holds fewer
@@ -197,15 +185,15 @@ def measure_recall(
 # %% ../../nbs/71_search.ipynb #b43e866c
 INDEX_FILE, RECORDS_FILE, INDEX_INFO = "gallery.faiss", "gallery.parquet", "index.json"
 CAMERAS_FILE = "cameras.npz"  # of an index that is normalised by camera
-INDEX_FILES = {INDEX_FILE, RECORDS_FILE, CAMERAS_FILE, INDEX_INFO, LOCK_FILE, LOCK_OWNER}
+INDEX_FILES = {INDEX_FILE, RECORDS_FILE, CAMERAS_FILE, INDEX_INFO}
 RECALL_FIELDS = {"top": int, "queries": int, "share": float}
 INDEX_FIELDS = {
     "kind": str, "settings": dict, "images": int, "channels": int, "precision": str,
-    "dataset": DATASET_FIELDS, "model": MODEL_FIELDS, "sha256": dict,
+    "dataset": extraction.DATASET_FIELDS, "model": extraction.MODEL_FIELDS, "sha256": dict,
 }
 INDEX_AGAIN = "run lf2 index again with --overwrite"
 
-
+# %% ../../nbs/71_search.ipynb #08c05190
 @dataclass(frozen=True)
 class Gallery:
     "Images that can be searched."
@@ -215,12 +203,8 @@ class Gallery:
     about: dict[str, Any]  # index.json
     norm: CameraNorm | None = None  # that its vectors went through
 
-    def normalise(
-        self,
-        descriptors: np.ndarray,  # [Q, C]
-        queries: Sequence[Record],
-    ) -> np.ndarray:  # [Q, C]
-        "Normalise queries as the index is. Raises `InputError` for one of an unknown camera."
+    def normalise(self, descriptors: np.ndarray, queries: Sequence[Record]) -> np.ndarray:
+        "Normalise [Q, C] queries like the index. Raises `InputError` for one of an unknown camera."
         if self.norm is None:
             return descriptors
         for query in queries:
@@ -236,40 +220,23 @@ class Gallery:
         "List the camera of each image."
         return camera_array(tuple(self.records))
 
-
-class NormalisedRows:
-    "Descriptors that are normalised by camera when they are read."
-
-    def __init__(self, features: np.ndarray, cameras: np.ndarray, norm: CameraNorm):
-        self.features, self.cameras, self.norm = features, cameras, norm
-        self.shape = features.shape
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        "Return some rows."
-        return self.norm(self.features[rows], self.cameras[rows])
-
-
+# %% ../../nbs/71_search.ipynb #ee90c920
 MAX_IN_MEMORY = 4 << 30  # bytes; the lists of a larger IVF index stay on disk
 
 
-def open_index(
-    folder: Path | str,
-) -> Gallery:
+def open_index(folder: Path | str) -> Gallery:
     "Open an index. Raises `InputError` if it is missing or damaged."
     folder = Path(folder)
     if not (folder / INDEX_INFO).exists():
         raise InputError(f"{folder} holds no index: make one with lf2 index --output {folder}")
     about, origin = read_json(folder / INDEX_INFO), str(folder / INDEX_INFO)
-    require_fields(about, INDEX_FIELDS, origin, INDEX_AGAIN)
+    extraction.require_fields(about, INDEX_FIELDS, origin, INDEX_AGAIN)
     if about.get("recall") is not None:
-        require_fields(about["recall"], RECALL_FIELDS, f"{origin}: recall", INDEX_AGAIN)
+        extraction.require_fields(about["recall"], RECALL_FIELDS, f"{origin}: recall", INDEX_AGAIN)
     has_norm = "normalise_cameras" in about
-    names = [INDEX_FILE, RECORDS_FILE, *([CAMERAS_FILE] if has_norm else [])]
-    require_intact(folder, about["sha256"], names, INDEX_AGAIN)
-    faiss, records = faiss_like_torch(), read_records(folder / RECORDS_FILE)
+    names = (INDEX_FILE, RECORDS_FILE, CAMERAS_FILE)[: 2 + has_norm]
+    extraction.require_intact(folder, about["sha256"], names, INDEX_AGAIN)
+    faiss, records = faiss_like_torch(), extraction.read_records(folder / RECORDS_FILE)
     mapped = faiss.IO_FLAG_MMAP if (folder / INDEX_FILE).stat().st_size > MAX_IN_MEMORY else 0
     try:
         index = faiss.read_index(str(folder / INDEX_FILE), mapped)
@@ -277,13 +244,33 @@ def open_index(
         raise InputError(f"{folder}: {str(error).splitlines()[0]}; {INDEX_AGAIN}") from None
     if not index.ntotal == len(records) == about["images"]:
         raise InputError(f"{folder} is damaged (its files differ in length); {INDEX_AGAIN}")
-    norm = None
-    if has_norm:
-        with np.load(folder / CAMERAS_FILE) as file:
-            norm = CameraNorm(**file)
+    norm = CameraNorm(**np.load(folder / CAMERAS_FILE)) if has_norm else None
     return Gallery(index, records, about, norm)
 
+# %% ../../nbs/71_search.ipynb #d7bec78a
+def write_index(
+    folder: Path,  # to write to, locked
+    index: Any,  # of faiss
+    records: Sequence[Record],  # [N]
+    norm: CameraNorm | None,  # that the vectors went through
+    about: dict[str, Any],  # index.json, without checksums
+) -> None:
+    "Write the files of an index; index.json is the last, when all else is there."
+    (folder / INDEX_INFO).unlink(missing_ok=True)
+    with atomic_write(folder / INDEX_FILE) as temporary:
+        try:
+            faiss_like_torch().write_index(index, str(temporary))
+        except RuntimeError as error:  # a full disk
+            raise OSError(errno.EIO, str(error).splitlines()[0]) from None
+    extraction.write_table(folder / RECORDS_FILE, records)
+    if norm:
+        with atomic_write(folder / CAMERAS_FILE) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **norm._asdict())
+    names = [INDEX_FILE, RECORDS_FILE, *[CAMERAS_FILE] * bool(norm)]
+    checksums = {name: extraction.checksum(folder / name) for name in names}
+    write_json(folder / INDEX_INFO, about | {"sha256": checksums})
 
+# %% ../../nbs/71_search.ipynb #c6bdfc68
 def build_index(
     descriptors: Path | str,  # folder that `lf2 extract` made
     folder: Path | str,  # of the index
@@ -291,28 +278,23 @@ def build_index(
     overwrite: bool = False,  # replace an index that is in the folder
     normalise_cameras: str = "off",  # off, mean or scale, which divides by the deviation, too
 ) -> Gallery:
-    """Build an index of an extraction, and write it into a folder.
+    """Build an index of a finished extraction, and write it into a folder.
 
-    Raises `InputError` if there is no finished extraction, if the kind is unknown, or if the folder
-    holds other files or, without `overwrite`, an index. Ctrl-C and SIGTERM raise `Interrupted`.
+    Raises `InputError` for an unknown kind, and for a folder with other files or, without
+    `overwrite`, an index. Ctrl-C and SIGTERM raise `Interrupted`.
     """
-    faiss, folder = faiss_like_torch(), Path(folder)
+    folder = Path(folder)
+    norm: CameraNorm | None = None
+    cameras: np.ndarray | None = None
     with SignalGuard(), lock_folder(folder, "--output"):
-        require_own_folder(folder, INDEX_FILES)
-        if (folder / INDEX_INFO).exists() and not overwrite:
-            raise InputError(
-                f"--output {folder} holds an index; choose another folder, or pass --overwrite"
-            )
-        features: Any  # rows of an array, or what normalises them
-        features, records, source = open_extraction(descriptors)
+        extraction.require_own_folder(folder, INDEX_FILES, INDEX_INFO, "an index", overwrite)
+        features, records, source = extraction.open_extraction(descriptors)
         kind = choose_kind(kind, *features.shape)
-        norm = None
         if normalise_cameras != "off":
             cameras = camera_array(tuple(records))
             require_camera_images(cameras, str(source["dataset"]["name"]))
             norm = CameraNorm.of(features, cameras, normalise_cameras == "scale")
-            features = NormalisedRows(features, cameras, norm)
-        index = fill_index(kind, features)
+        index = fill_index(kind, features, norm, cameras)
         about = {
             "lf2": __version__, "kind": kind, "settings": index_settings(kind, len(features)),
             "recall": None if kind == "exact" else measure_recall(index),
@@ -320,53 +302,37 @@ def build_index(
             **{name: source[name] for name in ("dataset", "precision", "model")},
             **({"normalise_cameras": normalise_cameras} if norm else {}),
         }
-        (folder / INDEX_INFO).unlink(missing_ok=True)  # written last, when all else is there
-        with atomic_write(folder / INDEX_FILE) as temporary:
-            try:
-                faiss.write_index(index, str(temporary))
-            except RuntimeError as error:  # a full disk
-                raise OSError(errno.EIO, str(error).splitlines()[0]) from None
-        write_table(folder / RECORDS_FILE, records)
-        names = [INDEX_FILE, RECORDS_FILE]
-        if norm:
-            with atomic_write(folder / CAMERAS_FILE) as temporary, open(temporary, "wb") as file:
-                np.savez(file, **norm._asdict())
-            names.append(CAMERAS_FILE)
-        about["sha256"] = {name: checksum(folder / name) for name in names}
-        write_json(folder / INDEX_INFO, about)
+        write_index(folder, index, records, norm, about)
     return open_index(folder)
 
 # %% ../../nbs/71_search.ipynb #d457944c
 def rerank_neighbours(
     index: Any,  # of faiss
     queries: np.ndarray,  # [Q, C]
-    found: Neighbours,  # [Q, candidates]
+    nearest: Neighbours,  # [Q, candidates]
     top: int,  # at most the candidates
 ) -> Neighbours:  # [Q, top]
     "Re-rank the images of each list among themselves."
     result = Neighbours(np.full((len(queries), top), -1), np.full((len(queries), top), np.nan))
-    for q, (positions, cosines) in enumerate(zip(*found, strict=True)):
-        is_image = positions >= 0
-        if is_image.any():
-            candidates = index.reconstruct_batch(positions[is_image])
+    for q, (positions, cosines) in enumerate(zip(*nearest, strict=True)):
+        images = positions[positions >= 0]
+        if len(images):
+            candidates = index.reconstruct_batch(images)
             order = np.argsort(rerank(queries[q][None], candidates)[0], kind="stable")[:top]
-            result.positions[q, : len(order)] = positions[is_image][order]
-            result.cosines[q, : len(order)] = cosines[is_image][order]
+            result.positions[q, : len(order)] = images[order]
+            result.cosines[q, : len(order)] = cosines[positions >= 0][order]
     return result
 
 # %% ../../nbs/71_search.ipynb #b633f795
-def require_cameras(
-    gallery: Gallery,
-    cameras: Sequence[int],  # to search
-) -> None:
+def require_cameras(gallery: Gallery, cameras: Sequence[int]) -> None:
     "Raise an `InputError` for a camera that no image is of."
     known = set(gallery.cameras.tolist()) - {UNKNOWN_CAMERA}
     if set(cameras) - known:
-        names = ", ".join(map(str, sorted(known)))
-        known_ones = f"has {names}" if known else "names none; extract from a csv: that names them"
+        names = "has " + ", ".join(map(str, sorted(known)))
+        known_ones = names if known else "names none; extract from a csv: that names them"
         raise InputError(f"--cameras {' '.join(map(str, cameras))}: the index {known_ones}")
 
-
+# %% ../../nbs/71_search.ipynb #2d2c20c2
 def search_descriptors(
     gallery: Gallery,
     descriptors: np.ndarray,  # [Q, C] by the gallery's model
@@ -375,10 +341,7 @@ def search_descriptors(
     away_from: np.ndarray | None = None,  # [Q] camera whose images to leave out; None: of none
     candidates: int = 0,  # re-rank this many images of each list; 0: do not re-rank
 ) -> Neighbours:  # [Q, top]
-    """Search for the images most similar to each query.
-
-    Raises `InputError` if `top` or `candidates` is too small, or for a camera not in the index.
-    """
+    "Search for similar images. Raises `InputError` for a wrong `top`, `candidates` or camera."
     if top < 1:
         raise InputError(f"--top {top}: it must be at least 1")
     if candidates and candidates < top:
@@ -387,21 +350,21 @@ def search_descriptors(
     top, length = (min(n, gallery.index.ntotal) for n in (top, candidates or top))
     of_cameras = np.isin(gallery.cameras, cameras) if len(cameras) else None
     if away_from is None:
-        found = nearest_allowed(gallery.index, descriptors, length, of_cameras)
+        nearest = nearest_allowed(gallery.index, descriptors, length, of_cameras)
     else:
         shape = len(descriptors), length
-        found = Neighbours(np.full(shape, -1), np.full(shape, np.nan))
+        nearest = Neighbours(np.full(shape, -1), np.full(shape, np.nan))
         for camera in np.unique(away_from):
             allowed = gallery.cameras != camera
             allowed = allowed if of_cameras is None else allowed & of_cameras
             rows = away_from == camera
-            nearest = nearest_allowed(gallery.index, descriptors[rows], length, allowed)
-            found.positions[rows], found.cosines[rows] = nearest
-    return rerank_neighbours(gallery.index, descriptors, found, top) if candidates else found
+            others = nearest_allowed(gallery.index, descriptors[rows], length, allowed)
+            nearest.positions[rows], nearest.cosines[rows] = others
+    return rerank_neighbours(gallery.index, descriptors, nearest, top) if candidates else nearest
 
 # %% ../../nbs/71_search.ipynb #fc7f875a
 class Hit(NamedTuple):
-    "One image that was found."
+    "One image in a ranked list."
     record: Record
     cosine: float
     verdict: int  # `RIGHT`, `WRONG`, `IGNORED` for junk, `UNJUDGED` if an identity is unknown
@@ -412,11 +375,8 @@ class SearchResult(NamedTuple):
     query: Record
     hits: list[Hit]
 
-
-def same_person(
-    query: Record,
-    record: Record,  # of the gallery
-) -> int:
+# %% ../../nbs/71_search.ipynb #10434642
+def same_person(query: Record, record: Record) -> int:
     "Judge whether two images show the same person, as far as is known."
     if record.identity == JUNK:
         return IGNORED
@@ -425,10 +385,10 @@ def same_person(
         return UNJUDGED
     return RIGHT if query.identity == record.identity else WRONG
 
-
+# %% ../../nbs/71_search.ipynb #c7204cae
 def search(
     gallery: Gallery,
-    model: Extractor,  # the one that described the gallery
+    model: extraction.Extractor,  # the one that described the gallery
     queries: Sequence[Record],
     top: int = 20,  # length of the lists
     cameras: Sequence[int] = (),  # search images of these cameras only; empty: of all
@@ -436,15 +396,12 @@ def search(
     candidates: int = 0,  # re-rank this many images of each list; 0: do not re-rank
     workers: int = 2,  # threads that decode images
 ) -> list[SearchResult]:
-    """Search for the images most similar to each query.
-
-    Raises `InputError` for another model than the gallery's, for an image that cannot be read, and
-    for a camera that is unknown.
-    """
-    if not same_model(gallery.about["model"], model.model):
+    "Search for similar images. Raises `InputError` for another model, a bad image or camera."
+    if not extraction.same_model(gallery.about["model"], model.model):
         raise InputError(
-            f"--index is of the model {model_name(gallery.about['model'])}, and this is "
-            f"{model_name(model.model)}; pass the model of the index, or extract and index again"
+            f"--index is of the model {extraction.model_name(gallery.about['model'])}, and this is "
+            f"{extraction.model_name(model.model)}; pass the model of the index, or extract and "
+            "index again"
         )
     unknown = [query.path for query in queries if query.camera is None]
     if other_cameras and unknown:
@@ -453,22 +410,19 @@ def search(
     descriptors = model.describe_files(paths, precision=gallery.about["precision"], workers=workers)
     descriptors = gallery.normalise(descriptors, queries)
     away_from = camera_array(tuple(queries)) if other_cameras else None
-    found = search_descriptors(gallery, descriptors, top, cameras, away_from, candidates)
+    nearest = search_descriptors(gallery, descriptors, top, cameras, away_from, candidates)
     answers = []
-    for query, positions, cosines in zip(queries, *found, strict=True):
-        hits = []
-        for position, cosine in zip(positions, cosines, strict=True):
-            if position >= 0:
-                record = gallery.records[position]
-                hits.append(Hit(record, float(cosine), same_person(query, record)))
-        answers.append(SearchResult(query, hits))
+    for query, positions, cosines in zip(queries, *nearest, strict=True):
+        records = [gallery.records[position] for position in positions[positions >= 0]]
+        answers.append(SearchResult(query, [
+            Hit(record, float(cosine), same_person(query, record))
+            for record, cosine in zip(records, cosines, strict=False)
+        ]))
     return answers
 
 # %% ../../nbs/71_search.ipynb #0009f75a
-def read_list(
-    path: Path,  # text file; paths in it are relative to its folder
-) -> list[Record]:
-    "Read a list of images from a text file. Raises `InputError` naming the line of a missing one."
+def read_list(path: Path) -> list[Record]:
+    "Read a text file of paths, relative to its folder. Raises `InputError` for a missing image."
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
@@ -479,16 +433,14 @@ def read_list(
             "and not a text file in UTF-8"
         ) from None
     records = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        image = find_listed(os.path.join(path.parent, line.strip()))
+    for number, line in enumerate(map(str.strip, lines), 1):
+        image = line and find_listed(os.path.join(path.parent, line))
         if image is None:
-            raise InputError(f"--query {path}, line {number}: there is no file {line.strip()}")
-        records.append(Record(image, None, None))
+            raise InputError(f"--query {path}, line {number}: there is no file {line}")
+        records += [Record(image, None, None)] if image else []
     return records
 
-
+# %% ../../nbs/71_search.ipynb #4a7f20a5
 def read_queries(
     what: str,  # image, folder, .csv, text file, or KIND:PATH
 ) -> list[Record]:
@@ -508,9 +460,7 @@ def read_queries(
     return records
 
 # %% ../../nbs/71_search.ipynb #fe2a0f8b
-def result_lines(
-    answer: SearchResult,
-) -> list[str]:
+def result_lines(answer: SearchResult) -> list[str]:
     "Format a query and its list as a table."
     lines = [answer.query.path]
     for rank, hit in enumerate(answer.hits, 1):
@@ -519,31 +469,23 @@ def result_lines(
         lines.append(f"{rank:5}  {hit.cosine:6.3f}  {mark}  camera {camera:<3}  {hit.record.path}")
     return lines if answer.hits else [*lines, "       nothing found"]
 
-
-def results_as_dicts(
-    answers: Sequence[SearchResult],
-) -> list[dict[str, Any]]:  # plain types
-    "Convert answers for a JSON file."
+# %% ../../nbs/71_search.ipynb #5c5f9d84
+def results_as_dicts(answers: Sequence[SearchResult]) -> list[dict[str, Any]]:
+    "Convert answers to plain types, for a JSON file."
     return [
-        {
-            "query": answer.query.path,
-            "results": [
-                {"rank": rank, "cosine": round(hit.cosine, 6), **hit.record._asdict()}
-                for rank, hit in enumerate(answer.hits, 1)
-            ],
-        }
+        {"query": answer.query.path, "results": [
+            {"rank": rank, "cosine": round(hit.cosine, 6), **hit.record._asdict()}
+            for rank, hit in enumerate(answer.hits, 1)
+        ]}
         for answer in answers
     ]
 
 # %% ../../nbs/71_search.ipynb #f8c987f1
-MOST_SHOWN = 100  # queries on a page: about 2,000 pictures, which a browser still scrolls
-
-
 def thumbnail(
     path: str,
     size: tuple[int, int] = (96, 192),  # largest width and height, pixels
 ) -> str:  # data URI; empty for an image that cannot be read
-    "Encode a small version of an image, to be embedded in the page."
+    "Encode a small version of an image, to be embedded in a page."
     try:
         image = decode(path)
     except InputError:
@@ -552,11 +494,27 @@ def thumbnail(
     image.save(file := io.BytesIO(), "JPEG", quality=88)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
-
+# %% ../../nbs/71_search.ipynb #7e8816ec
 PAGES = jinja2.Environment(
     loader=jinja2.PackageLoader("lf2"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+PAGES.globals |= {"thumbnail": thumbnail, "basename": os.path.basename}
+
+
+def write_page(
+    path: Path | str,  # .html file
+    template: str,  # in `lf2/templates`
+    **content: Any,  # that the template takes
+) -> None:
+    "Write a page from a template, complete or not at all."
+    page = PAGES.get_template(template).render(content)
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+
+# %% ../../nbs/71_search.ipynb #863b8c07
+MOST_SHOWN = 100  # queries on a page: about 2,000 pictures, which a browser still scrolls
+BORDERS = {RIGHT: "solid", WRONG: "dashed", IGNORED: "dotted", UNJUDGED: "double"}
 
 
 def write_search_page(
@@ -567,11 +525,6 @@ def write_search_page(
 ) -> None:
     "Write a page with queries and the images found for them, complete or not at all."
     on_page = answers[:MOST_SHOWN]
-    page = PAGES.get_template("search.html.j2").render(
-        answers=on_page, total=len(answers), about=gallery.about, asked=asked, frames=FRAMES,
-        borders={RIGHT: "solid", WRONG: "dashed", IGNORED: "dotted", UNJUDGED: "double"},
-        occurring={hit.verdict for answer in on_page for hit in answer.hits},
-        thumbnail=thumbnail, basename=os.path.basename,
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+    occurring = {hit.verdict for answer in on_page for hit in answer.hits}
+    write_page(path, "search.html.j2", answers=on_page, total=len(answers), about=gallery.about,
+               asked=asked, frames=FRAMES, borders=BORDERS, occurring=occurring)

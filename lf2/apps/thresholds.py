@@ -24,7 +24,7 @@ from lf2.apps.extraction import (
     same_model,
 )
 from .groups import Settings, cluster
-from ..checkpoints import LOCK_FILE, LOCK_OWNER, SignalGuard, lock_folder
+from ..checkpoints import SignalGuard, lock_folder
 from ..clustering import centre_cameras
 from ..figures.plots import save_figure
 from ..pairs import NO_PAIRS, imply_pairs, read_details, read_pairs
@@ -35,7 +35,7 @@ from ..run_folder import read_json, write_json
 CALIBRATION_FILE = "calibration.json"
 # the recipe's radius, wider than for groups that people see: strangers in a group count less here
 PAIRING = Settings(eps=0.5)
-CALIBRATION_FILES = {CALIBRATION_FILE, "histogram.png", LOCK_FILE, LOCK_OWNER}
+CALIBRATION_FILES = {CALIBRATION_FILE, "histogram.png"}
 
 
 def calibrate(
@@ -85,11 +85,8 @@ def calibrate_to(
     "Calibrate an extraction, and write the result and a picture of it into a folder."
     folder = Path(folder)
     with SignalGuard(), lock_folder(folder, "--output"):
-        require_own_folder(folder, CALIBRATION_FILES)
-        if (folder / CALIBRATION_FILE).exists() and not overwrite:
-            raise InputError(
-                f"--output {folder} holds a calibration; choose another folder, or pass --overwrite"
-            )
+        what = "a calibration"
+        require_own_folder(folder, CALIBRATION_FILES, CALIBRATION_FILE, what, overwrite)
         extraction = open_extraction(descriptors)
         found = calibrate(extraction, pairs, details, rate, settings, seed)
         shown = found.get("centred", found["cosine"])
