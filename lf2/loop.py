@@ -48,11 +48,11 @@ class Loss(nn.Module):
 
 # %% ../nbs/48_loop.ipynb #f7e246e0
 class Method(nn.Module, ABC):
-    "Adapt in one way: networks, a loss for each stream, and how images are labelled."
+    "Define one way to adapt: networks, a loss for each stream, and how images are labelled."
 
     Config: ClassVar[type[AdaptConfig]] = AdaptConfig  # its settings, which are also its flags
     needs_features: ClassVar[bool] = False  # whether `begin` gets the features that were clustered
-    recordable: ClassVar[bool] = False  # as of a `Loss`
+    recordable: ClassVar[bool] = False  # as in `Loss`
     losses: Any  # `nn.ModuleList` of `Loss`, one for each stream
     model: Any  # the network that is saved; `model.describe` gives its descriptors
 
@@ -98,7 +98,7 @@ class Method(nn.Module, ABC):
 
 # %% ../nbs/48_loop.ipynb #830cdb42
 def relabel(method: Method, target: Target, labels: PseudoLabels, epoch: int) -> None:
-    "Cluster the target's images by their present features, and measure the clusters."
+    "Cluster the target's images by their current features, and measure the clusters."
     method.eval()
     features = target.extract(method.features, normalise_views="once")
 
@@ -196,7 +196,7 @@ def adapt(
     method: MethodMaker | None = None,  # such as your own class; default: config.method
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 2: adapt to the unlabelled target. Raises an `InputError` before anything long starts."
-    import_faiss()  # better missed now than after the first features
+    import_faiss()  # if it is missing, fail now and not after the first features
     kind = method or METHODS.find(config.method)
     config = as_config(config, getattr(kind, "Config", AdaptConfig)).checked()
     with Session(config, "adaptation") as run:
