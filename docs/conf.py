@@ -187,7 +187,9 @@ def as_rst(
 
 def add_comments(app, what, name, thing, options, lines: list[str]) -> None:
     "Put the comments where autodoc looks for descriptions."
-    lines[:] = [as_rst(line) for line in lines]
+    example = next((i for i, line in enumerate(lines) if line.startswith("lf2 ")), len(lines))
+    code = [f"   {line}" for line in lines[example:]]  # commands that end a docstring
+    lines[:] = [as_rst(line) for line in lines[:example]] + ["::", "", *code] * bool(code)
     if what == "module":  # autodoc passes over what has no docstring of its own
         for constant, comment in constants(thing).items():
             lines += ["", f".. py:data:: {constant}", "", f"   {as_rst(comment)}"]
