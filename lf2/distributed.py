@@ -11,6 +11,7 @@ __all__ = ['JOIN_TIMEOUT', 'MESSAGE_TIMEOUT', 'choose_device', 'join_group', 'le
 # %% ../nbs/37_distributed.ipynb #f9c886f1
 import atexit
 import contextlib
+import importlib
 import os
 import platform
 import tempfile
@@ -65,9 +66,14 @@ def join_group(
         if dist.get_backend() != backend:
             raise InputError("--device: use either CPUs or GPUs for all runs of one torchrun")
         return
+    # if torch imported it after the group began, the default arguments of its functions would keep
+    # the group's threads alive, and Python would sometimes abort when it ends
+    importlib.import_module("torch.distributed.nn")
+
     dist.init_process_group(backend, timeout=JOIN_TIMEOUT)
     # a process that dies is noticed without a timeout; gloo of torch 2.7 keeps the first timeout
-    dist.distributed_c10d._set_pg_timeout(MESSAGE_TIMEOUT)
+    set_timeout = getattr(dist, "set_timeout", None) or dist.distributed_c10d._set_pg_timeout
+    set_timeout(MESSAGE_TIMEOUT)
     atexit.register(leave_process_group)
 
 
