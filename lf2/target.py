@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['NO_CAMERAS', 'Sampler', 'Stream', 'Batch', 'PseudoLabels', 'known_cameras', 'TargetData', 'Target', 'JoinedImages',
-           'TargetLoader', 'mean', 'diagnose', 'adaptation_results']
+           'TargetLoader', 'mean', 'diagnose', 'write_pseudo_labels', 'adaptation_results']
 
 # %% ../nbs/47_target.ipynb #ba1b6703
+import csv
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoints import atomic_write
 from .clustering import Clusters
 from .configuration import AdaptConfig
 from .datasets import open_dataset
@@ -33,7 +35,7 @@ from lf2.records import (
     fingerprint,
     identity_array,
 )
-from .run_folder import logger, read_json, scratch_folder
+from .run_folder import PSEUDO_LABELS, logger, read_json, scratch_folder
 from .samplers import prefetch
 from .saved_models import PICK_FILES, Loaded, load_model
 from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
@@ -390,13 +392,33 @@ def diagnose(
         "cross_camera": cross_camera(features[0], target.cameras, device=target.device),
     }
 
+# %% ../nbs/47_target.ipynb #26cd99c8
+def write_pseudo_labels(
+    path: Path | str,  # CSV file
+    dataset: Dataset,  # of N training images
+    clusters: Sequence[Clusters],  # of each stream, with [N] labels
+) -> None:
+    "Write the pseudo-labels of the training images as a table: path, label, camera."
+    names = ["label"] if len(clusters) == 1 else [f"label_{n}" for n in range(len(clusters))]
+    cameras = dict(enumerate(dataset.cameras, 1))
+    columns = [c.labels.tolist() for c in clusters]
+    with (
+        atomic_write(path) as temporary,  # a path may not be UTF-8
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", *names, "camera"])
+        for record, *labels in zip(dataset.train, *columns, strict=True):
+            camera = cameras.get(record.camera or 0, record.camera)
+            writer.writerow([record.path, *labels, camera])
+
 # %% ../nbs/47_target.ipynb #d1c5dc08
 def adaptation_results(
     run: Session,  # all epochs done
     target: Target,
     labels: PseudoLabels,  # the last ones
 ) -> dict[str, Any]:  # what results.json holds
-    "Collect the scores of the picks and of the models before training."
+    "Collect the scores of the picks and of the models before training. Writes the pseudo-labels."
     results: dict[str, Any] = {
         pick: scores_of(run.history, epoch) for pick, epoch in run.picks().items()
     }
@@ -408,4 +430,5 @@ def adaptation_results(
     results["label_free"]["criterion"] = run.criteria["label_free"]
     results["final_labels"] = labels.quality(target.truth)
     results["warnings"] = run.warnings
+    write_pseudo_labels(run.folder.path(PSEUDO_LABELS), target.dataset, labels.clusters)
     return results
