@@ -68,15 +68,6 @@ def make_teacher(
         gate.reset_parameters()
     return teacher.requires_grad_(False)
 
-# %% ../nbs/15_networks.ipynb #1979df61
-def _backbone_weights(
-    source: nn.Module | dict[str, Tensor],  # with a `backbone` (a SourceNet), or a state
-) -> dict[str, Tensor]:  # by their names in the backbone
-    "Select the weights of a backbone."
-    state = source.state_dict() if isinstance(source, nn.Module) else source
-    prefix = "backbone."
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)} or state
-
 # %% ../nbs/15_networks.ipynb #03370951
 def _decay_of(
     step: Tensor,  # int64, number of updates so far
@@ -303,3 +294,12 @@ def load_weights(
     state = read_weights(path)
     take_classes(module, state)
     load_exactly(module, state, str(path))
+
+# %% ../nbs/15_networks.ipynb #1979df61
+def _backbone_weights(
+    source: nn.Module | dict[str, Tensor],  # with a `backbone` (a SourceNet), or a state
+) -> dict[str, Tensor]:  # by their names in the backbone
+    "Select the weights of a backbone."
+    state = source.state_dict() if isinstance(source, nn.Module) else source
+    prefix = "backbone."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)} or state

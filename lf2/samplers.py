@@ -76,10 +76,10 @@ def usable_identities(
     needed = identities if too_few == "raise" else min(identities, 2)
     if len(kept) < needed:
         raise InputError(
-            f"{needed} identities wanted in a batch, but only {len(kept)} can be drawn, and "
-            f"{len(groups) - len(kept)} with a single image are skipped: lower --identities; in "
-            "adaptation you can also use --singletons repeat, or find more clusters (--clusters, "
-            "or --eps of dbscan)"
+            f"{needed} identities wanted in a batch, but only {len(kept)} can be sampled, "
+            f"and {len(groups) - len(kept)} with a single image are skipped: lower --identities; "
+            "in adaptation you can also use --singletons repeat, or find more clusters "
+            "(--clusters, or --eps of dbscan)"
         )
     return kept
 
