@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['UNJUDGED', 'FRAMES', 'GAP', 'QUERY_GAP', 'MARK_SPACE', 'TITLE_SPACE', 'MARGIN', 'LEGEND_WIDTH', 'Frame', 'marks_of',
-           'ListRow', 'figure_width', 'show_image', 'draw_row', 'frame_legend', 'plot_rows', 'plot_ranked_lists',
-           'pick_queries', 'RankedLists', 'rank_paths', 'precision_text', 'compare_queries', 'compare_lists',
-           'compare_neighbours', 'query_orders', 'step_through']
+           'show_image', 'draw_row', 'plot_ranked_lists', 'pick_queries', 'RankedLists', 'rank_paths', 'precision_text',
+           'compare_queries', 'compare_lists', 'compare_neighbours']
 
 # %% ../../nbs/61_ranked_lists.ipynb #772dbf6d
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .plots import BLUE, GREY, VERMILLION, encode_figure, import_extra
+from .plots import BLUE, GREY, VERMILLION
 from ..images import read_image
 from ..metrics import average_precision, match_ranks, valid_queries
 from ..protocol import EMPTY, IGNORED, RIGHT, WRONG, Protocol, rank_gallery
@@ -61,22 +60,6 @@ MARK_SPACE, TITLE_SPACE, MARGIN = 20, 20, 10  # pixels over the images, and arou
 LEGEND_WIDTH = 600  # pixels, when all frames occur
 
 
-class ListRow(NamedTuple):
-    "A query and its ranked list."
-    query_path: str
-    gallery_paths: Sequence[str | None]  # [k] None where the list has ended
-    verdicts: Sequence[int]  # [k]
-    title: str = ""
-
-
-def figure_width(
-    count: int,  # k, length of the lists
-    width: int,  # of an image
-) -> int:  # pixels
-    "Compute how wide a query and its list are, margins included."
-    return max(LEGEND_WIDTH, 2 * MARGIN + width + QUERY_GAP + count * (width + GAP) - GAP)
-
-
 def show_image(
     axes: Axes,  # in pixels
     path: str,  # image file
@@ -97,75 +80,59 @@ def show_image(
 
 
 def draw_row(
-    axes: Axes,  # to draw on
-    row: ListRow,
+    axes: Axes,  # in pixels
+    query_path: str,
+    gallery_paths: Sequence[str | None],  # [k] None where the list has ended
+    verdicts: Sequence[int],  # [k]
     size: tuple[int, int],  # height and width of each image
 ) -> None:
     "Draw a query and, to its right, its list."
-    height, width = size
-    show_image(axes, row.query_path, 0, size, Frame("black", "-", "", ""), "query")
-    marks = marks_of(row.verdicts)
-    for place, (path, verdict) in enumerate(zip(row.gallery_paths, row.verdicts, strict=True)):
+    width = size[1]
+    show_image(axes, query_path, 0, size, Frame("black", "-", "", ""), "query")
+    marks = marks_of(verdicts)
+    for place, (path, verdict) in enumerate(zip(gallery_paths, verdicts, strict=True)):
         if path is not None and verdict != EMPTY:
             left = width + QUERY_GAP + place * (width + GAP)
             show_image(axes, path, left, size, FRAMES[verdict], marks[place])
-    total_width = figure_width(len(row.verdicts), width)
-    axes.set(xlim=(-MARGIN, total_width - MARGIN), ylim=(height + 4, -MARK_SPACE), aspect="auto")
-    axes.set_axis_off()
-    axes.set_title(row.title, loc="left", x=(MARGIN - 2) / total_width, fontsize=9, pad=1)
 
 # %% ../../nbs/61_ranked_lists.ipynb #0b978bbe
-def frame_legend(
-    figure: Figure,
-    verdicts: Iterable[int],  # that occur
-) -> None:
-    "Add a legend of the frames at the bottom."
-    handles = [
-        Rectangle((0, 0), 1, 1, fill=False, edgecolor=frame.colour, linestyle=frame.line,
-                  linewidth=1.8, label=f"{frame.mark}  {frame.meaning}")
-        for verdict, frame in FRAMES.items() if verdict in verdicts
-    ]
-    figure.legend(handles=handles, loc="lower left", ncols=3, frameon=False, fontsize=8)
-
-
-def plot_rows(
-    rows: Sequence[ListRow],  # lists of equal length
-    size: tuple[int, int],  # height and width of each image, pixels
-    together: int = 1,  # rows that belong together
-) -> Figure:
-    "Plot ranked lists under each other. Raises `InputError` if there are none."
-    if not rows:
-        raise InputError("there is no query to show a ranked list of")
-    width = figure_width(len(rows[0].verdicts), size[1])
-    row_height = TITLE_SPACE + MARK_SPACE + size[0] + 4
-    tops = [i * row_height + (i // together) * 3 * MARGIN for i in range(len(rows))]
-    height = tops[-1] + row_height + 3 * MARGIN
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    for row, top in zip(rows, tops, strict=True):
-        bottom = height - top - row_height
-        axes = figure.add_axes((0, bottom / height, 1, (row_height - TITLE_SPACE) / height))
-        draw_row(axes, row, size)
-    frame_legend(figure, {int(verdict) for row in rows for verdict in row.verdicts})
-    return figure
-
-# %% ../../nbs/61_ranked_lists.ipynb #d3f79c36
 def plot_ranked_lists(
     query_paths: Sequence[str],  # [Q]
-    gallery_paths: Sequence[Sequence[str | None]],  # [Q][k] nearest first
-    verdicts: Sequence[Sequence[int]],  # [Q][k] WRONG, RIGHT, IGNORED or EMPTY
+    gallery_paths: Sequence[Sequence[str | None]],  # [Q][k] nearest first; None: the list has ended
+    verdicts: Sequence[Sequence[int]],  # [Q][k] WRONG, RIGHT, IGNORED, UNJUDGED or EMPTY
     titles: Sequence[str] | None = None,  # [Q]
     height: int = 128,  # of each image, pixels
     width: int = 64,  # of each image, pixels
+    together: int = 1,  # neighbouring rows that belong together
 ) -> Figure:
     """Plot queries and the images ranked first for them.
 
     Raises `InputError` if there is no query, or if an image cannot be read.
     """
-    titles = [""] * len(query_paths) if titles is None else titles
-    rows = [
-        ListRow(*row) for row in zip(query_paths, gallery_paths, verdicts, titles, strict=True)
+    rows = list(zip(query_paths, gallery_paths, verdicts, strict=True))
+    if not rows:
+        raise InputError("there is no query to show a ranked list of")
+    list_width = width + QUERY_GAP + len(verdicts[0]) * (width + GAP) - GAP
+    total_width = max(LEGEND_WIDTH, list_width + 2 * MARGIN)
+    row_height = TITLE_SPACE + MARK_SPACE + height + 4
+    tops = [i * row_height + (i // together) * 3 * MARGIN for i in range(len(rows))]
+    total_height = tops[-1] + row_height + 3 * MARGIN
+    figure = Figure(figsize=(total_width / 100, total_height / 100), dpi=100)
+    for row, top, title in zip(rows, tops, titles or [""] * len(rows), strict=True):
+        bottom = (total_height - top - row_height) / total_height
+        axes = figure.add_axes((0, bottom, 1, (row_height - TITLE_SPACE) / total_height))
+        draw_row(axes, *row, (height, width))
+        axes.set(xlim=(-MARGIN, total_width - MARGIN), ylim=(height + 4, -MARK_SPACE))
+        axes.set_aspect("auto")
+        axes.set_axis_off()
+        axes.set_title(title, loc="left", x=(MARGIN - 2) / total_width, fontsize=9, pad=1)
+    handles = [
+        Rectangle((0, 0), 1, 1, fill=False, edgecolor=frame.colour, linestyle=frame.line,
+                  linewidth=1.8, label=f"{frame.mark}  {frame.meaning}")
+        for verdict, frame in FRAMES.items() if any(verdict in row for row in verdicts)
     ]
-    return plot_rows(rows, (height, width))
+    figure.legend(handles=handles, loc="lower left", ncols=3, frameon=False, fontsize=8)
+    return figure
 
 # %% ../../nbs/61_ranked_lists.ipynb #14afc15d
 def pick_queries(
@@ -230,8 +197,7 @@ def compare_queries(
     top: int = 10,  # length of the lists
     keep_ignored: bool = False,  # also show what is not counted: same camera, and junk
     names: tuple[str, str] = ("direct transfer", "LF²"),
-    height: int = 128,  # of each image, pixels
-    width: int = 64,  # of each image, pixels
+    **size: int,  # height and width for `plot_ranked_lists`
 ) -> Figure:
     """Plot the lists of some queries of a test split, before and after adaptation.
 
@@ -245,13 +211,16 @@ def compare_queries(
         )
         for features in (before, after)
     ]
-    rows = []
-    for i, query in enumerate(queries):
-        prefix = f"{titles[i]} · " if titles else ""
-        for name, (gallery_paths, verdicts, precisions) in zip(names, lists, strict=True):
-            title = f"{prefix}{name}: {precision_text(precisions[i])}"
-            rows.append(ListRow(paths[query], gallery_paths[i], verdicts[i], title))
-    return plot_rows(rows, (height, width), together=2)
+    shown = [(i, *model) for i in range(len(queries)) for model in zip(names, lists, strict=True)]
+    prefixes = [f"{title} · " for title in titles] if titles else [""] * len(queries)
+    return plot_ranked_lists(
+        [paths[queries[i]] for i, _, _ in shown],
+        [ranked.gallery_paths[i] for i, _, ranked in shown],
+        [ranked.verdicts[i] for i, _, ranked in shown],
+        [f"{prefixes[i]}{name}: {precision_text(ranked.precisions[i])}"
+         for i, name, ranked in shown],
+        together=2, **size,
+    )
 
 
 def compare_lists(
@@ -276,65 +245,20 @@ def compare_neighbours(
     chosen: Sequence[int],  # which images
     top: int = 10,  # length of the lists
     names: tuple[str, str] = ("direct transfer", "adapted"),
-    height: int = 128,  # of each image, pixels
-    width: int = 64,  # of each image, pixels
+    **size: int,  # height and width for `plot_ranked_lists`
 ) -> Figure:
     """Plot some images and those most similar to them, without a verdict.
 
     Raises `InputError` if no image is chosen, or if an image cannot be read.
     """
-    rows = []
+    lists, titles = [], []
     for query in chosen:
         for name, features in zip(names, (before, after), strict=True):
             cosines = features @ features[query]
             cosines[query] = -np.inf
             order = np.argsort(-cosines, kind="stable")[: min(top, len(paths) - 1)]
-            title = f"{name}: cosine {cosines[order[0]]:.2f} to {cosines[order[-1]]:.2f}"
-            verdicts = [UNJUDGED] * len(order)
-            rows.append(ListRow(paths[query], [paths[i] for i in order], verdicts, title))
-    return plot_rows(rows, (height, width), together=2)
-
-# %% ../../nbs/61_ranked_lists.ipynb #8f1adcda
-def query_orders(
-    before: np.ndarray,  # [Q] average precision of each query, NaN without a true match
-    after: np.ndarray,  # [Q]
-) -> dict[str, np.ndarray]:  # by name, [Q'] queries
-    "Sort the queries in several orders; only the last one has those without a true match."
-    with_matches = np.flatnonzero(~np.isnan(after))
-    gain = (after - before)[with_matches]
-    return {
-        "worst first": with_matches[np.argsort(after[with_matches], kind="stable")],
-        "best first": with_matches[np.argsort(-after[with_matches], kind="stable")],
-        "most gained": with_matches[np.argsort(-gain, kind="stable")],
-        "most lost": with_matches[np.argsort(gain, kind="stable")],
-        "as in the dataset": np.arange(len(after)),
-    }
-
-
-def step_through(
-    split: TestSplit,  # Q queries and G gallery images
-    before: np.ndarray,  # [Q + G, C] descriptors of `split.images`
-    after: np.ndarray,  # [Q + G, C'] likewise
-    **options: Any,  # for `compare_queries`
-) -> Any:  # a widget: order, slider, picture
-    """Create a widget that steps through the queries of a test split in a notebook.
-
-    Raises `InputError` if ipywidgets is not installed.
-    """
-    ipywidgets = import_extra("ipywidgets", "ipywidgets")
-    by_order = query_orders(split.precisions(before), split.precisions(after))
-    order = ipywidgets.Dropdown(options=list(by_order), description="order")
-    place = ipywidgets.IntSlider(0, 0, len(by_order[order.value]) - 1, description="query")
-    picture = ipywidgets.Image(format="jpeg")
-
-    def show(change: Any = None) -> None:
-        queries = by_order[order.value]
-        place.max = len(queries) - 1
-        query = int(queries[place.value])
-        figure = compare_queries(split, before, after, [query], [f"query {query}"], **options)
-        picture.value = encode_figure(figure, photographs=True)
-
-    show()
-    order.observe(show, "value")
-    place.observe(show, "value")
-    return ipywidgets.VBox([ipywidgets.HBox([order, place]), picture])
+            lists.append([paths[i] for i in order])
+            titles.append(f"{name}: cosine {cosines[order[0]]:.2f} to {cosines[order[-1]]:.2f}")
+    queries = [paths[i] for i in chosen for _ in names]
+    verdicts = [[UNJUDGED] * len(each) for each in lists]
+    return plot_ranked_lists(queries, lists, verdicts, titles, together=2, **size)
