@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PeerConfig', 'start_network', 'OneNetwork', 'empty_classifier', 'set_to_centres', 'ClassifierLoss', 'BranchOutputs',
-           'Branch', 'Taught', 'other_sources', 'with_own_norms', 'JointSampler', 'JointOutputs', 'JointNetworks']
+           'Branch', 'Taught', 'other_sources', 'with_own_norms', 'JointSampler', 'JointConfig', 'JointOutputs',
+           'JointNetworks']
 
 # %% ../nbs/53_branches.ipynb #4447142b
 import copy
@@ -62,12 +63,13 @@ class PeerConfig(AdaptConfig):
 def start_network(
     config: AdaptConfig,
     source: SourceNet,  # pre-trained
+    kind: type[SourceNet] = SourceNet,  # a variant may have more weights than the source
 ) -> SourceNet:  # its copy, in the run's groups of batch norm
     "Copy the network of stage 1. Its classifier of source identities does not learn."
     architecture = source.architecture() | {"group": config.bn_group_size or None}
     with seeded(config.seed, "target model"):
-        net = SourceNet.from_architecture(architecture)
-    net.load_state_dict(source.state_dict())
+        net = kind.from_architecture(architecture)
+    net.load_state_dict(source.state_dict(), strict=kind is SourceNet)
     net.classifier.requires_grad_(False)
     return net
 
@@ -76,10 +78,11 @@ class OneNetwork(ClusteringMethod):
     "One network without a teacher. Your loss reads `vector` and `pooled` of its outputs."
 
     Config: ClassVar[type[AdaptConfig]] = PeerConfig
+    Network: ClassVar[type[SourceNet]] = SourceNet
 
     def __init__(self, config: AdaptConfig, target: Target):
         super().__init__(config, target)
-        self.model = start_network(config, target.source)
+        self.model = start_network(config, target.source, self.Network)
         self.channels = self.model.norm.num_features
 
     def forward(self, images: Tensor) -> Any:
@@ -256,6 +259,16 @@ class JointSampler:
         mixed = [torch.stack(pair, 1).reshape(-1) for pair in pairs]
         return mixed[0], mixed[1]
 
+# %% ../nbs/53_branches.ipynb #e4bb105b
+@dataclass(frozen=True, kw_only=True)
+class JointConfig(PeerConfig):
+    "Adapt with batches of both domains."
+
+    @property
+    def batches_per_step(self) -> int:
+        "Number of batches of --identities × --instances images in every step: target and source."
+        return 2
+
 # %% ../nbs/53_branches.ipynb #b3d1480f
 class JointOutputs(NamedTuple):
     "Outputs for a batch of both domains."
@@ -265,6 +278,8 @@ class JointOutputs(NamedTuple):
 # %% ../nbs/53_branches.ipynb #cdc3e9ea
 class JointNetworks(OneNetwork):
     "One network for both domains, with a batch norm for each."
+
+    Config: ClassVar[type[AdaptConfig]] = JointConfig
 
     def __init__(self, config: AdaptConfig, target: Target):
         super().__init__(config, target)

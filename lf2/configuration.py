@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['Precision', 'Preset', 'ClusterOn', 'RECIPE', 'METHOD_CONFIGS', 'SIZES', 'RECIPE2', 'PRESETS', 'Config', 'GROUPS',
-           'RESUME_MUTABLE', 'RowName', 'RunOptions', 'Schedule', 'StageConfig', 'PretrainConfig', 'Labelling',
-           'AdaptConfig', 'as_config', 'changed_fields', 'LF2Config', 'complete_lf2', 'contradictions', 'RecipeConfig',
-           'variants', 'preset_config', 'group_flags', 'to_dict', 'check_resumable', 'AblateConfig']
+           'RESUME_MUTABLE', 'RunOptions', 'Schedule', 'StageConfig', 'PretrainConfig', 'Labelling', 'AdaptConfig',
+           'as_config', 'changed_fields', 'LF2Config', 'complete_lf2', 'contradictions', 'RecipeConfig', 'variants',
+           'preset_config', 'group_flags', 'to_dict', 'check_resumable', 'AblateConfig']
 
 # %% ../nbs/35_configuration.ipynb #53d20cf7
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_type_hints
 
 from lf2.options import (
     RANGES,
@@ -162,6 +162,11 @@ class AdaptConfig(Labelling, StageConfig):
     def streams(self) -> int:
         "Number of clusterings, each with a batch in every step."
         return 1
+
+    @property
+    def batches_per_step(self) -> int:
+        "Number of batches of --identities × --instances images in every step, views included."
+        return self.streams
 
     def checked(self) -> "AdaptConfig":
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."
@@ -453,13 +458,6 @@ def check_resumable(
         )
 
 # %% ../nbs/35_configuration.ipynb #1a047441
-RowName = Literal[
-    "direct_transfer", "adabn", "supervised", "baseline", "local", "lf2", "trained", "minibatch",
-    "rescaled", "cameras", "joint", "joint_cameras", "dbscan", "descriptor", "averaged", "recipe",
-    "lf2_blind", "recipe_blind",
-]
-
-
 @dataclass(frozen=True, kw_only=True)
 class AblateConfig:
     "Run rows of the paper's ablation over several seeds, and write a table of the scores."
@@ -468,7 +466,9 @@ class AblateConfig:
     target: str  # dataset to adapt to; its labels are used for scores and for the row supervised
     output: str  # folder of all the runs; a run that is finished there is not repeated
     preset: Literal["paper", "laptop", "synthetic"] = "paper"  # defaults of all runs
-    rows: tuple[RowName, ...] = get_args(RowName)  # rows of the table
+    # rows of the table: those of the paper's ablation (an unknown name lists them), or methods
+    # (lf2 list methods); default: the whole ablation
+    rows: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0, 1, 2)  # random seeds; each has a pre-training that its rows share
     # numbers of clusters M, each for the row lf2; the other rows use the first;
     # default: the preset's

@@ -187,7 +187,9 @@ METHODS: Registry[type[Method]] = Registry("--method", {
     "unrn": "lf2.peers.refined:UNRN",
     "mmt": "lf2.peers.mutual:MMT", "meb-net": "lf2.peers.mutual:MEBNet",
     "p2lr": "lf2.peers.mutual:P2LR",
-    "idm": "lf2.peers.joint:IDM",
+    "adtc": "lf2.peers.refined:ADTC",
+    "idm": "lf2.peers.joint:IDM", "rdsbn": "lf2.peers.joint:RDSBN",
+    "jvtc": "lf2.peers.joint:JVTC",
 })
 
 

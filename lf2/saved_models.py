@@ -21,7 +21,11 @@ from .run_folder import holds_a_run, read_json, write_json
 from .source_network import SourceNet
 
 # %% ../nbs/42_saved_models.ipynb #b7a4ea23
-NETWORKS: Registry[type[Any]] = Registry("network", {"LF2": LF2, "SourceNet": SourceNet})
+NETWORKS: Registry[type[Any]] = Registry("network", {
+    "LF2": LF2, "SourceNet": SourceNet,
+    "AttentionNet": "lf2.peers.refined:AttentionNet",
+    "RectifiedNet": "lf2.peers.joint:RectifiedNet",
+})
 PICK_FILES = {
     "last": "model.safetensors",
     "oracle_best": "oracle_best.safetensors",

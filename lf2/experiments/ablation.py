@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['CENTRED', 'DBSCAN_FLAGS', 'DESCRIPTOR', 'BLIND', 'AVERAGED', 'ROWS', 'PICKS', 'Group', 'PAPER_SCORES', 'REFERENCES',
            'DIAGNOSTICS', 'Cell', 'transferred_pick', 'transfer_results', 'adabn_results', 'supervised_results',
-           'adapted_results', 'Row', 'row_title', 'cells_of_row', 'cells_of', 'check_labellers', 'Gain', 'paired_gain',
-           'rounded', 'table_line', 'spread_text', 'Result', 'gain_over', 'gain_text', 'markdown_table', 'gain_lines',
-           'epoch_lines', 'plot_ablation', 'write_ablation_tables', 'query_precisions', 'ablate']
+           'adapted_results', 'Row', 'find_row', 'row_title', 'equal_iterations', 'adapted_cells', 'cells_of_row',
+           'cells_of', 'check_labellers', 'Gain', 'paired_gain', 'rounded', 'table_line', 'spread_text', 'Result',
+           'gain_over', 'gain_text', 'markdown_table', 'gain_lines', 'epoch_lines', 'plot_ablation',
+           'write_ablation_tables', 'query_precisions', 'ablate']
 
 # %% ../../nbs/80_ablation.ipynb #1f770f40
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from ..checkpoints import atomic_write
 from lf2.configuration import (
     RECIPE,
     AblateConfig,
+    AdaptConfig,
     Labelling,
     LF2Config,
     PretrainConfig,
@@ -36,7 +38,7 @@ from ..figures.plots import COLOURS, MARKERS, curve, save_figure
 from ..history import SCORES, history_text, read_history
 from ..images import Images
 from ..labellers import LABELLERS, make_labellers
-from ..loop import adapt
+from ..loop import METHODS, adapt
 from ..metrics import Scores
 from ..pretraining import pretrain
 from ..records import InputError
@@ -48,11 +50,11 @@ from ..seeds import numpy_generator
 # %% ../../nbs/80_ablation.ipynb #df8a2512
 class Cell(NamedTuple):
     "One row of the table with one seed."
-    row: str  # a name in `ROWS`
+    row: str  # as `find_row` takes it
     name: str  # that of the row, with the number of clusters
     folder: Path  # of its model
     source: PretrainConfig  # of the pre-training that the rows of a seed share
-    config: PretrainConfig | LF2Config  # its own; 0 epochs if nothing is trained
+    config: PretrainConfig | AdaptConfig  # its own; 0 epochs if nothing is trained
 
 # %% ../../nbs/80_ablation.ipynb #d5d8a320
 def transferred_pick(source: str | Path) -> str:  # source: folder of a pre-training run
@@ -92,17 +94,19 @@ def supervised_results(cell: Cell) -> dict[str, Any]:  # scores as fractions, by
 
 def adapted_results(cell: Cell) -> dict[str, Any]:  # scores as fractions, by pick
     "Run stage 2 with the settings of this row."
-    assert isinstance(cell.config, LF2Config)
+    assert isinstance(cell.config, AdaptConfig)
     return adapt(cell.config)
 
 # %% ../../nbs/80_ablation.ipynb #57408473
 class Row(NamedTuple):
     "A row of the table."
     title: str
-    settings: Mapping[str, Any] = {}  # of `LF2Config`, over the preset's
+    settings: Mapping[str, Any] = {}  # of the method, over the preset's
+    method: str = "lf2"  # a name in `METHODS` or module:Class
+    variant: str = ""  # of the preset: recipe2 for synthetic-recipe2, for example
     results: Callable[[Cell], dict[str, Any]] = adapted_results  # run a cell, or read its scores
     each_clusters: bool = False  # run once for every number of clusters
-    steps: int = 1  # factor of the iterations: rows with one batch a step then see as many images
+    equal_images: bool = True  # see as many images as LF²; otherwise take as many steps
 
 
 CENTRED = {"labelling": "shared", "centre_cameras": True}
@@ -114,60 +118,98 @@ ROWS: dict[str, Row] = {
     "direct_transfer": Row("direct transfer", results=transfer_results),
     "adabn": Row("AdaBN", results=adabn_results),
     "supervised": Row("supervised on the target", results=supervised_results),
-    "baseline": Row("baseline (global only)", {"cluster_on": "global"}),
+    "baseline": Row("baseline (global only)", {"cluster_on": "global"}, equal_images=False),
     "local": Row("LF² without fusion module (local features)", {"cluster_on": "local"}),
     "lf2": Row("LF², fusion frozen", {"fusion": "frozen"}, each_clusters=True),
     "trained": Row("LF², fusion trained", {"fusion": "trained"}),
     "minibatch": Row("LF², released k-means call", {"labeller": "minibatch"}),
     "rescaled": Row("LF², EMA horizon rescaled", {"ema_horizon": 1 / 32}),
     "cameras": Row("LF², cameras centred", {"centre_cameras": True}),
-    "joint": Row("one labelling for all parts", {"labelling": "shared"}, steps=3),
-    "joint_cameras": Row("one labelling, cameras centred", CENTRED, steps=3),
-    "dbscan": Row("DBSCAN, cameras centred", DBSCAN_FLAGS, steps=3),
-    "descriptor": Row("DBSCAN on the descriptor", DESCRIPTOR, steps=3),
-    "averaged": Row("DBSCAN on the descriptor, teacher not forwarded", AVERAGED, steps=3),
-    "recipe": Row("LF² recipe", RECIPE, steps=3),
+    "joint": Row("one labelling for all parts", {"labelling": "shared"}),
+    "joint_cameras": Row("one labelling, cameras centred", CENTRED),
+    "dbscan": Row("DBSCAN, cameras centred", DBSCAN_FLAGS),
+    "descriptor": Row("DBSCAN on the descriptor", DESCRIPTOR),
+    "averaged": Row("DBSCAN on the descriptor, teacher not forwarded", AVERAGED),
+    "recipe": Row("LF² recipe", RECIPE),
+    "recipe2": Row("LF² recipe, second version", method="recipe2", variant="recipe2"),
     "lf2_blind": Row("LF² without camera ids", BLIND),
-    "recipe_blind": Row("LF² recipe without camera ids", RECIPE | BLIND, steps=3),
+    "recipe_blind": Row("LF² recipe without camera ids", RECIPE | BLIND),
 }
+
+# %% ../../nbs/80_ablation.ipynb #75e047b3
+def find_row(
+    name: str,  # in `ROWS`, in `METHODS`, or module:Class
+) -> Row:
+    "Return a row of the ablation, or that of a method. Raises an `InputError` for another name."
+    if name in ROWS:
+        return ROWS[name]
+    if ":" not in name and not METHODS.has(name):
+        raise InputError(
+            f"--rows {name}: unknown; choose from {', '.join(ROWS)}, or a method of "
+            "'lf2 list methods'"
+        )
+    return Row(name, method=name)
 
 # %% ../../nbs/80_ablation.ipynb #63d9c84f
 def row_title(
-    row: str,  # a name in `ROWS`
+    row: str,  # as `find_row` takes it
     clusters: float | None,  # M; None or NaN if there is none
 ) -> str:
     "Return a row's title, with M if the row uses it."
-    labeller = LABELLERS.find(ROWS[row].settings.get("labeller", LF2Config.labeller))
+    title, settings, method, *_ = find_row(row)
+    labeller = LABELLERS.find(settings.get("labeller", METHODS.find(method).Config.labeller))
     reads = clusters and not np.isnan(clusters) and labeller.needs_num_clusters
-    return ROWS[row].title + (f", M = {clusters:.0f}" if reads else "")
+    return title + (f", M = {clusters:.0f}" if reads else "")
 
 # %% ../../nbs/80_ablation.ipynb #961095b4
+def equal_iterations(
+    config: AdaptConfig,  # of a row, complete
+    lf2: AdaptConfig,  # of the row lf2, complete
+) -> int:  # at least 1
+    "Compute the steps of an epoch in which a row sees as many images as LF²."
+    return max(1, round(lf2.iterations * lf2.batches_per_step / config.batches_per_step))
+
+# %% ../../nbs/80_ablation.ipynb #f618a0c4
+def adapted_cells(
+    config: AblateConfig,  # the ablation
+    name: str,  # of a row that runs stage 2
+    source: PretrainConfig,  # of the seed
+) -> list[Cell]:
+    "Make the cells of a row of adaptation for one seed."
+    row, size = find_row(name), config.preset
+    chosen = dict(
+        target=config.target, init=source.output, output="", seed=source.seed,
+        device=config.device, workers=config.workers, resume=True, **config.of_target(),
+    )
+    lf2 = preset_config(LF2Config, size, **chosen).checked()
+    preset = f"{size}-{row.variant}".removeprefix("paper-") if row.variant else size
+    own = preset_config(METHODS.find(row.method).Config, preset, **chosen, method=row.method)
+    own = replace(own, **row.settings)
+    counts = config.clusters or own.clusters
+    cells = []
+    for clusters in counts if row.each_clusters else counts[:1]:
+        folder = Path(source.output).parent / f"{name.replace(':', '.')}-m{clusters}"
+        complete = replace(own, output=str(folder), clusters=(clusters,)).checked()
+        iterations = equal_iterations(complete, lf2) if row.equal_images else lf2.iterations
+        complete = replace(complete, iterations=iterations)
+        cells.append(Cell(name, folder.name, folder, source, complete))
+    return cells
+
+# %% ../../nbs/80_ablation.ipynb #5cf988e8
 def cells_of_row(
     config: AblateConfig,  # the ablation
     name: str,  # of the row
     source: PretrainConfig,  # of the seed
 ) -> list[Cell]:
     "Make the cells of a row for one seed."
-    row, base = ROWS[name], Path(source.output).parent
-    if row.results is not adapted_results:
-        folder = base / ("source" if name == "direct_transfer" else name)
-        changes: dict[str, Any] = {"epochs": 0}
-        if name == "supervised":
-            changes = {"source": config.target, "target": None}
-        return [Cell(name, name, folder, source, replace(source, output=str(folder), **changes))]
-    preset = preset_config(
-        LF2Config, config.preset, target=config.target, init=source.output, output="",
-        seed=source.seed, device=config.device, workers=config.workers, resume=True,
-        **config.of_target(),
-    )
-    preset = replace(preset, iterations=row.steps * preset.iterations, **row.settings)
-    counts = config.clusters or preset.clusters
-    cells = []
-    for clusters in counts if row.each_clusters else counts[:1]:
-        folder = base / f"{name}-m{clusters}"
-        own = replace(preset, output=str(folder), clusters=(clusters,)).checked()
-        cells.append(Cell(name, folder.name, folder, source, own))
-    return cells
+    row, base = find_row(name), Path(source.output).parent
+    if row.results is adapted_results:
+        return adapted_cells(config, name, source)
+    folder = base / ("source" if name == "direct_transfer" else name)
+    changes: dict[str, Any] = {"epochs": 0}
+    if name == "supervised":
+        changes = {"source": config.target, "target": None}
+    return [Cell(name, name, folder, source, replace(source, output=str(folder), **changes))]
 
 
 def cells_of(config: AblateConfig) -> list[Cell]:  # seed by seed
@@ -180,12 +222,12 @@ def cells_of(config: AblateConfig) -> list[Cell]:  # seed by seed
         ).checked()
         for seed in config.seeds
     ]
-    pairs = [(source, row) for source in sources for row in config.rows]
+    pairs = [(source, row) for source in sources for row in config.rows or ROWS]
     return [cell for source, row in pairs for cell in cells_of_row(config, row, source)]
 
 # %% ../../nbs/80_ablation.ipynb #aa392729
 def check_labellers(
-    config: LF2Config,  # of a cell, checked
+    config: AdaptConfig,  # of a cell, checked
     images: int,  # N: training images of the target
 ) -> None:
     "Raise an `InputError` if the target's images cannot be clustered as configured."
@@ -239,7 +281,7 @@ def table_line(
         line[f"{pick}_epoch"] = scores.get("epoch")
         line |= {f"{pick}_{score}": rounded(scores.get(score)) for score in SCORES}
     line |= {name: rounded(value) for name, value in results.get("final_labels", {}).items()}
-    batches = getattr(c, "streams", 1) * c.epochs * c.iterations
+    batches = getattr(c, "batches_per_step", 1) * c.epochs * c.iterations
     return line | {
         "images_seen": batches * c.identities * c.instances,
         "seconds": round(sum(row["seconds"] for row in history)),
@@ -420,14 +462,14 @@ def ablate(
         raise InputError(f"--target {target.name} has no labelled query and gallery to score with")
     split = TestSplit(target, cells[0].source.height, cells[0].source.width, config.workers)
     for cell in cells:
-        if isinstance(cell.config, LF2Config):
+        if isinstance(cell.config, AdaptConfig):
             check_labellers(cell.config, len(target.train))
     groups: dict[str, Group] = {}
     for number, cell in enumerate(cells, 1):
         pretrain(cell.source)
-        results = ROWS[cell.row].results(cell)
+        results = find_row(cell.row).results(cell)
         history = read_history(cell.folder / "history.csv") if cell.config.epochs else []
-        line, is_adapted = table_line(cell, results, history), isinstance(cell.config, LF2Config)
+        line, is_adapted = table_line(cell, results, history), isinstance(cell.config, AdaptConfig)
         result = Result(line, history if is_adapted else [], query_precisions(cell, split))
         groups.setdefault(cell.name, []).append(result)
         scores = Scores(**{name: results["last"][name] for name in SCORES}, queries=0)

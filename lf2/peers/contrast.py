@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ClusterContrastConfig', 'ClusterMemory', 'ClusterContrast', 'SpCLConfig', 'UnifiedMemory', 'SpCL', 'CAPConfig',
            'ProxyMemory', 'CAP', 'NeighbourConfig', 'NeighbourMemory', 'NeighbourMethod', 'ECNConfig', 'NearestMemory',
-           'SourceLoss', 'ECN', 'MMCLConfig', 'mutual_neighbours', 'MutualMemory', 'MMCL']
+           'SourceLoss', 'SourceBatches', 'ECN', 'MMCLConfig', 'mutual_neighbours', 'MutualMemory', 'MMCL']
 
 # %% ../../nbs/55_contrast.ipynb #9fa9cb65
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from ..loop import Loss
 from lf2.memories import (
     Memory,
     camera_key,
+    circle_contrast,
     info_nce,
     proxy_contrast,
     slot_means,
@@ -43,6 +44,7 @@ class ClusterContrastConfig(PeerConfig):
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
     momentum: float = 0.1  # momentum of the memory: fraction of a slot that an update keeps
     hardest: bool = False  # update a slot only with its least similar image in the batch
+    circle: bool = False  # compare with the circle loss instead of InfoNCE
 
 # %% ../../nbs/55_contrast.ipynb #f2aae237
 class ClusterMemory(Loss):
@@ -51,7 +53,7 @@ class ClusterMemory(Loss):
     def __init__(self, channels: int, config: Any):
         super().__init__()
         self.memory = Memory(channels, config.momentum, config.hardest)
-        self.temperature = config.temperature
+        self.temperature, self.circle = config.temperature, getattr(config, "circle", False)
 
     def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
         "Fill the memory with the centres."
@@ -59,7 +61,11 @@ class ClusterMemory(Loss):
 
     def forward(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the loss of a batch."
-        loss = info_nce(self.memory(outputs.vector), batch.labels, self.temperature)
+        similarity = self.memory(outputs.vector)
+        if self.circle:
+            loss = circle_contrast(similarity, F.one_hot(batch.labels, similarity.shape[1]).bool())
+        else:
+            loss = info_nce(similarity, batch.labels, self.temperature)
         return loss, {"contrast": loss}
 
     def after_step(self, outputs: Any, batch: Batch) -> None:
@@ -275,6 +281,11 @@ class ECNConfig(NeighbourConfig):
     temperature: float = 0.05  # similarities are divided by it; a lower one is sharper
     source_weight: float = 0.7  # weight w of the source's cross-entropy; the target's is 1 - w
 
+    @property
+    def batches_per_step(self) -> int:
+        "Number of batches of --identities × --instances images in every step: source and target."
+        return 2
+
 # %% ../../nbs/55_contrast.ipynb #3ee288ca
 class NearestMemory(NeighbourMemory):
     "InfoNCE with the own slot and its nearest ones: ECN."
@@ -304,21 +315,15 @@ class SourceLoss(Loss):
         return self.weight * loss, {"source": loss}
 
 # %% ../../nbs/55_contrast.ipynb #57905304
-class ECN(NeighbourMethod):
-    "Train like ECN (Zhong et al., CVPR 2019), without CamStyle: neighbours, and the source."
+class SourceBatches(OneNetwork):
+    "One network with a batch of the labelled source before each of the target; two losses."
 
-    Config: ClassVar[type[AdaptConfig]] = ECNConfig
-
-    def __init__(self, config: ECNConfig, target: Target):
+    def __init__(self, config: AdaptConfig, target: Target):
         super().__init__(config, target)
-        if not config.neighbours < target.num_images:
-            raise InputError(f"--neighbours {config.neighbours}: there are fewer other images")
         self.model.classifier.requires_grad_(True)
         target.datasets["source"] = target.source_dataset
         # here, because all processes must read together
         self.source_labels, _ = source_classes(target.source_dataset), target.source_images
-        source = SourceLoss(config.source_weight)
-        self.losses = nn.ModuleList([source, NearestMemory(self.channels, config)])
 
     def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
         "Prepare the target's loss."
@@ -332,6 +337,19 @@ class ECN(NeighbourMethod):
             name=("source batches", epoch), singletons="repeat",
         )
         return [Stream(source, dataset="source"), *super().streams(labels, epoch)]
+
+# %% ../../nbs/55_contrast.ipynb #6dc8a3a0
+class ECN(SourceBatches, NeighbourMethod):
+    "Train like ECN (Zhong et al., CVPR 2019), without CamStyle: neighbours, and the source."
+
+    Config: ClassVar[type[AdaptConfig]] = ECNConfig
+
+    def __init__(self, config: ECNConfig, target: Target):
+        super().__init__(config, target)
+        if not config.neighbours < target.num_images:
+            raise InputError(f"--neighbours {config.neighbours}: there are fewer other images")
+        source = SourceLoss(config.source_weight)
+        self.losses = nn.ModuleList([source, NearestMemory(self.channels, config)])
 
 # %% ../../nbs/55_contrast.ipynb #2c4141e8
 @dataclass(frozen=True, kw_only=True)

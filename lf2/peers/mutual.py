@@ -45,6 +45,11 @@ class MMTConfig(PeerConfig):
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
     ema_decay: float = 0.999  # decay of the moving averages of the teachers' weights
 
+    @property
+    def batches_per_step(self) -> int:
+        "Number of batches of --identities × --instances images in every step, views included."
+        return self.networks
+
     def checked(self) -> "AdaptConfig":
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."
         if self.networks < 2:
