@@ -106,9 +106,10 @@ class PretrainConfig(StageConfig):
     source: str  # labelled dataset, for example market1501:DIR
     # unlabelled dataset whose images only update the batch-norm statistics; default: none
     target: str | None = None
-    # resnet18, 34, 50 or 101, mobilenet_v2, tiny, tiny48, a registered one or MODULE:FUNCTION
+    # resnet18, 34, 50 or 101, mobilenet_v2, tiny, tiny48, timm:NAME, a registered one or
+    # MODULE:FUNCTION
     backbone: str = "resnet50"
-    weights: str = "imagenet"  # imagenet (downloaded by torchvision), none, or a file
+    weights: str = "imagenet"  # imagenet (downloaded by torchvision or timm), none, or a file
     height: int = 256  # height of the input in pixels
     width: int = 128  # width of the input in pixels
     # triplet loss: softmax (as released), or margin (as in the paper)
@@ -151,7 +152,13 @@ class AdaptConfig(Labelling, StageConfig):
     "Adapt a pre-trained model to an unlabelled target domain."
 
     target: str  # dataset to adapt to, for example market1501:DIR or crops:DIR
-    init: str  # output folder of lf2 pretrain to start from
+    # output folder of lf2 pretrain to start from; without a labelled source: imagenet, none, or a
+    # file of weights
+    init: str
+    # the next three without a labelled source only; default: those of --preset for lf2 pretrain
+    backbone: str | None = None  # as in lf2 pretrain
+    height: int | None = None  # height of the input in pixels
+    width: int | None = None  # width of the input in pixels
     method: str = "lf2"  # lf2, recipe, a registered one (lf2 list methods) or MODULE:CLASS
     iterations: int = 400  # optimizer steps in an epoch
     # epochs after which the features of ten test people are kept; 0: before training

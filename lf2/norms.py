@@ -6,6 +6,7 @@
 __all__ = ['GroupBatchNorm', 'to_group_batch_norm', 'convert_group_batch_norm']
 
 # %% ../nbs/10_norms.ipynb #a3b8daf1
+from itertools import chain
 from typing import Any
 
 import torch
@@ -39,6 +40,13 @@ class GroupBatchNorm(nn.BatchNorm2d):
         x: Tensor,  # [B, C] or [B, C, h, w]
     ) -> Tensor:  # of the same shape
         "Normalise each group by its own statistics; in eval mode all by the running ones."
+        x = self.normalise(x)
+        for activation in self.children():  # of a batch norm that includes one
+            x = activation(x)
+        return x
+
+    def normalise(self, x: Tensor) -> Tensor:  # of the same shape
+        "Normalise, without activation."
         if not self.training or self.group is None or len(x) <= self.group:
             return super().forward(x)
         sizes = [len(part) for part in x.split(self.group)]
@@ -57,7 +65,7 @@ class GroupBatchNorm(nn.BatchNorm2d):
 
 # %% ../nbs/10_norms.ipynb #ff18f511
 def to_group_batch_norm(
-    norm: _BatchNorm,  # an nn.BatchNorm1d or nn.BatchNorm2d
+    norm: _BatchNorm,  # nn.BatchNorm1d or nn.BatchNorm2d, or timm's with an activation
     group: int,  # images that are normalised together
 ) -> GroupBatchNorm:  # with the same parameters and buffers, not copies of them
     "Replace one batch norm by one in groups."
@@ -65,8 +73,9 @@ def to_group_batch_norm(
         norm.num_features, group, eps=norm.eps, affine=False, momentum=norm.momentum,
         track_running_stats=norm.track_running_stats,
     )
-    for name, tensor in [*norm.named_parameters(), *norm.named_buffers()]:
-        setattr(new, name, tensor)
+    own = (norm.named_parameters(recurse=False), norm.named_buffers(recurse=False))
+    for name, part in chain(*own, norm.named_children()):
+        setattr(new, name, part)
     new.affine = norm.affine
     new.training = norm.training
     return new
@@ -88,7 +97,8 @@ def convert_group_batch_norm(
     if isinstance(module, GroupBatchNorm):
         module.group = group
     elif isinstance(module, _BatchNorm):
-        if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
+        is_timm = type(module).__name__ == "BatchNormAct2d"
+        if is_timm or type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
             return to_group_batch_norm(module, group)
         kind = type(module).__name__
         raise InputError(f"batch norm in groups of {group}: not possible for a {kind}")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .backbones import build_backbone
+from .backbones import build_backbone, sized_backbone
 from .configuration import PretrainConfig
 from .datasets import open_dataset
 from .distributed import Processes, all_or_raise, extract_together, read_together
@@ -25,7 +25,7 @@ from .history import scores_of
 from .images import SOURCE_AUGMENTATION, Images, augment_batch, send
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
-from .run_folder import scratch_folder
+from .run_folder import logger, scratch_folder
 from .samplers import PKSampler, ShuffleSampler, prefetch
 from .saved_models import load_model
 from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
@@ -233,12 +233,17 @@ def source_network(
     config: PretrainConfig,
     classes: int,  # identities of the source
     processes: Processes,
+    flag: str = "--weights",  # that names the weights, for messages
 ) -> SourceNet:
     "Build the network of stage 1, with pre-trained weights where the configuration asks for them."
+    backbone = sized_backbone(config.backbone, config.height, config.width)
     with seeded(config.seed, "source model"):
-        net = SourceNet(config.backbone, classes, config.bn_group_size or None)
+        net = SourceNet(backbone, classes, config.bn_group_size or None)
     if config.weights != "none":
-        trained = all_or_raise(processes, lambda: build_backbone(config.backbone, config.weights))
+        report = logger.info if processes.is_rank_zero else None
+        trained = all_or_raise(
+            processes, lambda: build_backbone(backbone, config.weights, flag, report)
+        )
         net.backbone.load_state_dict(trained.state_dict())
     return net
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NUMPY_SCALARS', 'WRAPPERS', 'plain_number', 'tensors_of', 'digest_of_weights', 'read_safetensors', 'read_weights',
-           'unpickle', 'load_exactly']
+           'unpickle', 'load_exactly', 'describe_use']
 
 # %% ../nbs/11_weights.ipynb #cb85b26e
 import hashlib
@@ -12,7 +12,8 @@ import os
 import pickle
 import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -169,3 +170,20 @@ def load_exactly(
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise InputError(f"{origin}: {name} holds NaN or infinity; use another checkpoint")
     module.load_state_dict(state, strict=False)
+
+# %% ../nbs/11_weights.ipynb #8561ca3b
+def describe_use(
+    names: Iterable[str],  # of all tensors in a file
+    used: set[str],  # those that were used
+) -> str:  # one line
+    "Say how many tensors of a file were used, and list the ignored ones by prefix."
+    names = list(names)
+    shared = {name[:end] for name in used for end, letter in enumerate(name) if letter == "."}
+    ignored: Counter[str] = Counter()
+    for name in names:
+        if name not in used:
+            ends = (end for end, letter in enumerate(name) if letter == ".")
+            ignored[next((name[:end] for end in ends if name[:end] not in shared), name)] += 1
+    shown = ", ".join(f"{prefix} ({count})" for prefix, count in sorted(ignored.items())[:6])
+    more = f" and {len(ignored) - 6} more prefixes" if len(ignored) > 6 else ""
+    return f"{len(used)} of {len(names)} tensors used; ignored: {shown or 'none'}{more}"

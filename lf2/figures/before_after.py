@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..datasets import open_dataset
-from ..distributed import choose_device
+from ..distributed import choose_device, processes_for
 from ..features import extract, require_eval_mode
 from .heat_maps import heat_maps, over_mean, plot_heat_maps
 from .plots import BLUE, VERMILLION
@@ -31,9 +31,10 @@ from ..metrics import average_precision
 from ..networks import LF2
 from ..protocol import EMPTY, IGNORED, RIGHT, WRONG
 from ..records import DISTRACTOR, JUNK, Dataset, InputError, Record
-from ..saved_models import PICK_FILES, load_model
+from ..saved_models import load_model
 from ..seeds import numpy_generator
 from ..source_network import SourceNet
+from ..target import load_start
 
 # %% ../../nbs/65_before_after.ipynb #65a3ab2a
 def choose_records(
@@ -196,12 +197,10 @@ def open_explorer(
 ) -> Explorer:
     "Open a run to explore it. Raises `InputError` if a file or an image is missing."
     config = config_of(folder, init, gallery, device, workers)
-    start = "source_best" if Path(config.init, PICK_FILES["source_best"]).exists() else "last"
-    before, (after, height, width) = load_model(config.init, start).model, load_model(folder, pick)
-    if not isinstance(before, SourceNet) or not isinstance(after, LF2):
-        raise InputError(
-            f"{folder} is not an adaptation run, or --init {config.init} is not a pre-training run"
-        )
+    before: SourceNet = load_start(config, processes_for(device)).model
+    after, height, width = load_model(folder, pick)
+    if not isinstance(after, LF2):
+        raise InputError(f"{folder} is not an adaptation run of --method lf2 or recipe")
     dataset = open_dataset(config.target)
     records, count = choose_records(dataset, limit, seed)
     part = "" if count == len(records) else f" of {count:,}, a random sample (seed {seed})"

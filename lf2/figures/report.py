@@ -40,7 +40,7 @@ from ..run_folder import read_json
 from ..saved_models import load_model
 from ..scoring import TestSplit
 from ..snapshots import Snapshot, pick_people, read_snapshots
-from ..target import PseudoLabels, Target
+from ..target import PseudoLabels, Target, has_source
 
 # %% ../../nbs/64_report.ipynb #3687cef2
 def config_of(
@@ -68,7 +68,7 @@ def config_of(
     }
     moved = {"init": init, "target": target, "device": device, "workers": workers}
     choices |= {name: value for name, value in moved.items() if value is not None}
-    if not Path(choices["init"], "model.json").exists():
+    if has_source(choices["init"]) and not Path(choices["init"], "model.json").exists():
         raise InputError(
             f"--init {choices['init']}: the pre-training run of {folder} is not there; "
             "pass the folder where it is now"
