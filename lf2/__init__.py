@@ -7,7 +7,7 @@ __all__ = []
 
 # %% ../nbs/96_init.ipynb #89f41d27
 __version__ = "0.1.0"
-_fetched = {"load": "apps.extraction"}  # name: the module that defines it
+_fetched = {"load": "apps.extractor"}  # name: the module that defines it
 
 
 def __getattr__(name: str):

@@ -10,7 +10,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from lf2.apps.search import fill_index
+from lf2.apps.nearest import fill_index
 from lf2.manifest import describe_device, git_revision, source_folder
 from lf2.seeds import numpy_generator
 

@@ -15,8 +15,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from lf2.apps.extraction import load
-from lf2.apps.search import fill_index, nearest_in, rerank_neighbours
+from lf2.apps.extractor import load
+from lf2.apps.nearest import fill_index, nearest_in, rerank_neighbours
 from lf2.datasets import open_dataset
 from lf2.manifest import describe_device, git_revision, source_folder
 from lf2.metrics import score_distances

@@ -15,7 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from lf2.apps.search import INDEX_KINDS, fill_index, measure_recall, nearest_in
+from lf2.apps.nearest import INDEX_KINDS, fill_index, measure_recall, nearest_in
 from lf2.manifest import describe_device, git_revision, source_folder
 
 torch.set_num_threads(1)

@@ -30,7 +30,7 @@ import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from .extraction import require_fields, require_own_folder
+from .tables import require_fields, require_own_folder
 from ..checkpoints import LOCK_FILE, SignalGuard, atomic_write, delete_leftovers, lock_folder
 from ..configuration import RESUME_MUTABLE
 from ..features import flip_augmented, require_eval_mode

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .extraction import import_pyarrow
+from .answers import write_page
 from .groups import OUTLIER
-from .search import write_page
+from .tables import import_pyarrow
 from ..checkpoints import atomic_write
 from ..records import InputError
 

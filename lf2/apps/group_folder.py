@@ -17,18 +17,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from lf2.apps.extraction import (
-    DATASET_FIELDS,
-    MODEL_FIELDS,
-    checksum,
-    import_pyarrow,
-    model_name,
-    open_extraction,
-    require_fields,
-    require_intact,
-    require_own_folder,
-    same_model,
-)
+from .extraction import DATASET_FIELDS, MODEL_FIELDS, open_extraction
+from .extractor import model_name, same_model
 from lf2.apps.group_files import (
     PEOPLE,
     Table,
@@ -40,6 +30,13 @@ from lf2.apps.group_files import (
 )
 from .grouping import Grouping, Trials, group, repeat_clusters
 from .groups import DEFAULTS, OUTLIER, Settings, correct
+from lf2.apps.tables import (
+    checksum,
+    import_pyarrow,
+    require_fields,
+    require_intact,
+    require_own_folder,
+)
 from .thresholds import read_threshold
 from ..checkpoints import SignalGuard, atomic_write, lock_folder
 from ..label_quality import cross_camera_pairs, label_quality, pair_quality
@@ -151,7 +148,7 @@ def require_files(
     if missing:
         raise InputError(
             f"--folders {folders}: {len(missing)} of {len(paths)} images are not there, such as "
-            f"{missing[0]}; run this in the directory in which lf2 extract ran"
+            f"{missing[0]}; if they were moved, repeat lf2 extract with their new folder"
         )
 
 # %% ../../nbs/79_group_folder.ipynb #baa9bbfa
@@ -243,9 +240,9 @@ def group_to(
             if threshold is not None:
                 value = read_threshold(threshold, source["model"], space)
                 settings = settings._replace(threshold=value)
-            grouping = group(np.asarray(features), known.cameras, settings)
+            grouping = group(np.asarray(features, np.float32), known.cameras, settings)
         else:
-            table, grouping, people = join_earlier(into, table, np.asarray(features), people,
+            table, grouping, people = join_earlier(into, table, np.asarray(features, np.float32), people,
                                                    records, source, settings, threshold)
         numbers = grouping.numbers
         if pairs is not None:

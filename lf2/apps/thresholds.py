@@ -14,16 +14,10 @@ import numpy as np
 
 from .. import __version__
 from .calibration import LEAST, Calibration, calibrate_pairs, pair_groups, plot_calibration
-from lf2.apps.extraction import (
-    MODEL_FIELDS,
-    Extraction,
-    model_name,
-    open_extraction,
-    require_fields,
-    require_own_folder,
-    same_model,
-)
+from .extraction import MODEL_FIELDS, Extraction, open_extraction
+from .extractor import model_name, same_model
 from .groups import Settings, cluster
+from .tables import require_fields, require_own_folder
 from ..checkpoints import SignalGuard, lock_folder
 from ..clustering import centre_cameras
 from ..figures.plots import save_figure
@@ -52,7 +46,7 @@ def calibrate(
     records = extraction.records
     information, method = read_details(details, records), "observed"
     names, cameras = np.unique(information.cameras.astype(str), return_inverse=True)
-    spaces = {"cosine": np.asarray(extraction.features)}
+    spaces = {"cosine": np.asarray(extraction.features, np.float32)}
     if len(set(names) - {""}) > 1:
         spaces["centred"] = centre_cameras(spaces["cosine"], cameras)
     known = NO_PAIRS if details is None else imply_pairs(information)
