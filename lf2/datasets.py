@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS', 'Renumber', 'OFFICIAL_COUNTS', 'MSMT17_SHIFT',
-           'PARSE_IN_CHILD', 'FIRST_FOLDER', 'PEOPLE_FOLDERS', 'CSV_COLUMNS', 'READERS', 'is_system_folder',
+           'PARSE_IN_CHILD', 'FOLDERS', 'PEOPLE_FOLDERS', 'CSV_COLUMNS', 'READERS', 'is_system_folder',
            'visible_entries', 'is_unread_image', 'images_in', 'folders_below', 'images_below', 'read_name',
            'require_folder', 'hint_at_layout', 'missing_part', 'select_split', 'read_split', 'read_tree',
            'searchable_identities', 'check_counts', 'read_market1501', 'read_dukemtmc', 'renumber_msmt17',
            'read_msmt17_list', 'and_more', 'read_msmt17_split', 'read_msmt17_lists', 'read_msmt17',
            'parse_cuhk03_protocol', 'read_cuhk03_protocol', 'read_cuhk03_images', 'read_cuhk03', 'read_folder',
-           'split_cameras', 'path_below', 'number_names', 'find_cameras', 'listed_names', 'read_crops', 'person_folder',
-           'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed', 'read_csv', 'write_once',
-           'synthetic_folder', 'read_synthetic', 'open_dataset', 'dataset_folder', 'require_outside']
+           'named_groups', 'split_patterns', 'path_below', 'number_names', 'find_in_paths', 'listed_names',
+           'read_crops', 'person_folder', 'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed',
+           'read_csv', 'write_once', 'synthetic_folder', 'read_synthetic', 'open_dataset', 'dataset_folder',
+           'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -535,29 +536,44 @@ def read_folder(
     return Dataset(name, train=read_split(path, "train"))
 
 # %% ../nbs/05_datasets.ipynb #7b47c827
-FIRST_FOLDER = "^([^/]+)/"
+FOLDERS = {"camera": "^([^/]+)/", "track": "^(.+)/"}  # what @camera=folder and @track=folder mean
 
 
-def split_cameras(
-    text: str,  # DIR, DIR@camera=folder or DIR@camera=REGEX
-) -> tuple[str, str]:  # the folder, and a regular expression, "" where there is none
-    "Split what is written after `crops:` or `people:`. Raises InputError."
-    folder, at, pattern = text.partition("@camera=")
-    if not at or os.path.isdir(text):
-        return text, ""
-    if pattern == "folder":
-        return folder, FIRST_FOLDER
+def named_groups(
+    place: str,  # camera or track
+    pattern: str,  # regular expression
+) -> set[str]:  # camera, track or both
+    "Return what a regular expression finds in a path. Raises InputError."
     try:
-        groups = re.compile(pattern).groups
+        expression = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"@camera={pattern} is not a regular expression: {error}") from None
-    if groups != 1:
+        raise InputError(f"@{place}={pattern} is not a regular expression: {error}") from None
+    if named := expression.groupindex.keys() & FOLDERS.keys():
+        return named
+    if expression.groups != 1:
         raise InputError(
-            f"@camera={pattern} has {groups} groups: write @camera=folder for a folder for each "
-            "camera, or a regular expression with the camera in one pair of round brackets, such "
-            "as @camera=cam([0-9]+)"
+            f"@{place}={pattern} has {expression.groups} groups: write @{place}=folder for a "
+            f"folder for each {place}, or a regular expression with the {place} in one pair of "
+            f"round brackets, such as @{place}={place[:3]}([0-9]+)"
         )
-    return folder, pattern
+    return {place}
+
+
+def split_patterns(
+    text: str,  # DIR, or for example DIR@camera=folder@track=REGEX
+) -> tuple[str, dict[str, str]]:  # the folder; regular expressions of camera and track, where given
+    "Split what is written after `crops:` or `people:`. Raises InputError."
+    folder, *rest = re.split("@(camera|track)=", os.fspath(text))
+    if not rest or os.path.isdir(text):
+        return text, {}
+    patterns: dict[str, str] = {}
+    for place, written in zip(rest[::2], rest[1::2], strict=True):
+        pattern = FOLDERS[place] if written == "folder" else written
+        for name in named_groups(place, pattern):
+            if name in patterns:
+                raise InputError(f"{text}: two patterns say where the {name} is; keep one")
+            patterns[name] = pattern
+    return folder, patterns
 
 # %% ../nbs/05_datasets.ipynb #e3dc9c02
 def path_below(
@@ -578,21 +594,25 @@ def number_names(
     return {name: number for number, name in enumerate(known, 1)}
 
 
-def find_cameras(
+def find_in_paths(
+    place: str,  # camera or track
     paths: list[str],  # of images
     folder: str,  # that contains them
-    pattern: str,  # as `split_cameras` gives it; "" for cameras that are unknown
-) -> dict[str, str]:  # path → name of its camera
-    "Find the camera in the path of each image. Raises InputError if an image has none."
-    if not pattern:
+    patterns: dict[str, str],  # as `split_patterns` gives them
+) -> dict[str, str]:  # path → name of its camera or track; empty if there is no pattern
+    "Find the camera or the track in the path of each image. Raises InputError if one has none."
+    if place not in patterns:
         return {}
-    matches = {path: re.search(pattern, path_below(path, folder)) for path in paths}
-    names = {path: match[1] for path, match in matches.items() if match and match[1]}
+    expression = re.compile(patterns[place])
+    group = place if place in expression.groupindex else 1
+    matches = {path: expression.search(path_below(path, folder)) for path in paths}
+    names = {path: match[group] for path, match in matches.items() if match and match[group]}
     absent = [path for path in paths if path not in names]
     if absent:
-        where = "the folders in" if pattern == FIRST_FOLDER else f"@camera={pattern} in"
+        by_folder = expression.pattern == FOLDERS[place]
+        where = "the folders in" if by_folder else f"@{place}={expression.pattern} in"
         raise InputError(
-            f"{len(absent)} of {len(paths)} images have no camera by {where} {folder}, such as "
+            f"{len(absent)} of {len(paths)} images have no {place} by {where} {folder}, such as "
             f"{absent[0]}: change the pattern, or move them elsewhere"
         )
     return names
@@ -606,20 +626,21 @@ def listed_names(
 
 # %% ../nbs/05_datasets.ipynb #06c11d03
 def read_crops(
-    path: str,  # folder of crops, any depth; cameras by DIR@camera=folder or DIR@camera=REGEX
+    path: str,  # folder of crops, any depth; perhaps DIR@camera=…@track=…
 ) -> Dataset:
     "Read a plain folder of unlabelled crops, all as training images. Raises InputError."
-    folder, pattern = split_cameras(path)
+    folder, patterns = split_patterns(path)
     require_folder(folder)
     images = images_below(folder)
-    names = find_cameras(images, folder, pattern)
+    names = find_in_paths("camera", images, folder, patterns)
+    tracks = find_in_paths("track", images, folder, patterns)
     numbers = number_names(names.values())
     records = [Record(i, None, numbers[names[i]] if names else None) for i in images]
     name = os.path.basename(os.path.abspath(folder))
     train = select_split(records, "train", folder)
-    return Dataset(name, train, cameras=listed_names(numbers))
+    return Dataset(name, train, cameras=listed_names(numbers), tracks=tracks)
 
-# %% ../nbs/05_datasets.ipynb #adb4db27
+# %% ../nbs/05_datasets.ipynb #ce34b282
 PEOPLE_FOLDERS = {
     "train": ("train_all", "train", "bounding_box_train"),
     "query": ("query",),
@@ -644,8 +665,8 @@ def person_folder(
 def read_people(
     path: str,  # DIR, with a folder for each person, or with train, query and gallery of these
 ) -> Dataset:
-    "Read a folder for each person; cameras as `read_crops` does. Raises InputError."
-    root, pattern = split_cameras(path)
+    "Read a folder for each person; cameras and tracks as `read_crops` does. Raises InputError."
+    root, patterns = split_patterns(path)
     require_folder(root)
     folders = {
         split: os.path.join(root, name)
@@ -658,7 +679,8 @@ def read_people(
             raise missing_part(root, *PEOPLE_FOLDERS[split])
     images = {split: images_below(folder) for split, folder in folders.items()}
     people = {i: person_folder(i, folders[split]) for split in images for i in images[split]}
-    cameras = find_cameras(list(people), root, pattern)
+    cameras = find_in_paths("camera", list(people), root, patterns)
+    tracks = find_in_paths("track", list(people), root, patterns)
     numbers, identities = number_names(cameras.values()), number_names(people.values())
     records = {
         split: [
@@ -669,9 +691,8 @@ def read_people(
     }
     splits = {split: select_split(records[split], split, folders[split]) for split in folders}
     name = os.path.basename(os.path.abspath(root))
-    return Dataset(
-        name, *(splits.get(s, ()) for s in SPLIT_FOLDERS), cameras=listed_names(numbers)
-    )
+    content = (splits.get(split, ()) for split in SPLIT_FOLDERS)
+    return Dataset(name, *content, cameras=listed_names(numbers), tracks=tracks)
 
 # %% ../nbs/05_datasets.ipynb #57ede8c4
 def whole_number(
@@ -688,7 +709,7 @@ def whole_number(
     return int(match[1]) if match else None
 
 
-CSV_COLUMNS = ("path", "split", "identity", "camera")
+CSV_COLUMNS = ("path", "split", "identity", "camera", "track")
 
 
 def read_csv_rows(
@@ -711,7 +732,7 @@ def read_csv_rows(
     if "path" not in columns:
         raise InputError(
             f"{path}: no column 'path'; the first line is {separator.join(columns)!r}, and should "
-            "name the columns: path and, if known, split,identity,camera"
+            "name the columns: path and, if known, split,identity,camera,track"
         )
     for name in CSV_COLUMNS:
         if columns.count(name) > 1:
@@ -721,8 +742,8 @@ def read_csv_rows(
         absent = [name for name in CSV_COLUMNS if name not in columns]
         text = f"{path}: columns that are not read: {', '.join(unread)}"
         text += f"; columns that would be read: {', '.join(absent)}" if absent else ""
-        if {"time", "track"} & set(unread):
-            text += f"; lf2 group and calibrate read time and track by --details {path}"
+        if "time" in unread:
+            text += f"; lf2 group and calibrate read time by --details {path}"
         warnings.warn(text, stacklevel=2)
     return rows
 
@@ -745,10 +766,11 @@ def find_listed(
 
 # %% ../nbs/05_datasets.ipynb #90cda4ad
 def read_csv(
-    path: str,  # a CSV with the column path and, if known, split, identity and camera
+    path: str,  # a CSV with the column path and, if known, split, identity, camera and track
 ) -> Dataset:
     "Read images that a table lists, with paths relative to its folder. Raises InputError."
     records: dict[str, dict[str, Record]] = defaultdict(dict)  # split → file → record
+    tracks: dict[str, str] = {}
     rows = read_csv_rows(path)
     cameras = {origin: camera_name(row.get("camera")) for origin, row in rows}
     numbers = number_names(filter(None, cameras.values()))
@@ -765,15 +787,16 @@ def read_csv(
             raise InputError(f"{origin}: {image} is already listed in {split}")
         identity = whole_number(row.get("identity"), f"{origin}, identity")
         records[split][file] = Record(image, identity, numbers.get(cameras[origin]))
+        if track := (row.get("track") or "").strip():
+            tracks[image] = track
     if not records:
         raise InputError(f"{path} lists no image")
     for split, other in (("query", "gallery"), ("gallery", "query")):
         if other in records and split not in records:
             raise InputError(f"{path} lists images of split {other}, but none of split {split}")
     splits = {split: select_split(found.values(), split, path) for split, found in records.items()}
-    return Dataset(
-        Path(path).stem, *(splits.get(s, ()) for s in SPLIT_FOLDERS), cameras=listed_names(numbers)
-    )
+    content = (splits.get(split, ()) for split in SPLIT_FOLDERS)
+    return Dataset(Path(path).stem, *content, cameras=listed_names(numbers), tracks=tracks)
 
 # %% ../nbs/05_datasets.ipynb #b0dadee5
 def write_once(
@@ -873,7 +896,7 @@ def dataset_folder(
     kind, _, path = spec.partition(":")
     if kind in ("csv", "synthetic"):
         return None
-    folder, _ = split_cameras(os.path.expanduser(path))
+    folder, _ = split_patterns(os.path.expanduser(path))
     if kind == "cuhk03":
         folder = re.sub("@(detected|labell?ed)$", "", folder)
     return folder if os.path.isdir(folder) else None
@@ -887,7 +910,7 @@ def require_outside(
     kind, _, path = spec.partition(":")
     if kind not in ("crops", "people"):
         return
-    folder, _ = split_cameras(os.path.expanduser(path))
+    folder, _ = split_patterns(os.path.expanduser(path))
     for real in (os.path.abspath, os.path.realpath):
         crops, written = Path(real(folder)), Path(real(output))
         if crops in (written, *written.parents):

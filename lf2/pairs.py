@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NO_PAIRS', 'VERDICTS', 'read_rows', 'path_finder', 'Pairs', 'read_pairs', 'contradictions', 'Details', 'read_time',
-           'read_details', 'imply_pairs']
+           'detail_rows', 'read_details', 'tracks_of', 'link_tracks', 'combine_pairs', 'imply_pairs']
 
 # %% ../nbs/09_pairs.ipynb #a24e9040
 import csv
@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .datasets import READERS, open_dataset
 from .records import InputError, Record
 
 # %% ../nbs/09_pairs.ipynb #b3db958a
@@ -158,8 +160,26 @@ def read_time(
     )
 
 
+def detail_rows(
+    source: Path | str,  # CSV with a column path and any of camera, time, track; or KIND:PATH
+) -> list[tuple[str, dict[str, str]]]:  # place for messages, and the fields by column
+    "Read the rows of a file of details, or make them of a dataset. Raises `InputError`."
+    kind, colon, _ = str(source).partition(":")
+    if not colon or not READERS.has(kind):
+        return read_rows(source, "--details", ["path"])
+    dataset = open_dataset(str(source))
+    names: dict[int | None, str] = {None: "", **dict(enumerate(dataset.cameras, 1))}
+    return [
+        (f"--details {source}", {
+            "path": path, "camera": names.get(camera, str(camera)),
+            "track": dataset.tracks.get(path, ""),
+        })
+        for path, _, camera in dataset.train + dataset.query + dataset.gallery
+    ]
+
+
 def read_details(
-    path: Path | str | None,  # CSV with a column path and any of camera, time, track; None: no file
+    path: Path | str | None,  # as `detail_rows` takes it; None: nothing but the records is known
     records: Sequence[Record],  # [N]; their cameras count where the file names none
 ) -> Details:
     "Read what is known about crops. Rows of other crops are ignored. Raises `InputError`."
@@ -168,8 +188,9 @@ def read_details(
     times = np.full(len(records), math.nan)
     if path is None:
         return Details(cameras, times, tracks)
+    path = os.path.expanduser(str(path).removeprefix("csv:"))
     find, found = path_finder([record.path for record in records], Path(path).parent), 0
-    for place, row in read_rows(path, "--details", ["path"]):
+    for place, row in detail_rows(path):
         index = find(row["path"])
         time = read_time(row.get("time", ""), place)
         if index is not None:
@@ -180,6 +201,42 @@ def read_details(
         raise InputError(f"--details {path}: none of its paths is among the crops")
     return Details(cameras, times, tracks)
 
+# %% ../nbs/09_pairs.ipynb #c48c7849
+def tracks_of(
+    details: Details,  # of N crops
+) -> list[list[int]]:  # rows of each track
+    "List the crops of each track. Equal names of two cameras are two tracks."
+    members: dict[tuple[str, str], list[int]] = {}
+    for row in np.flatnonzero(details.tracks != "").tolist():
+        members.setdefault((details.cameras[row], details.tracks[row]), []).append(row)
+    return list(members.values())
+
+
+def link_tracks(
+    details: Details,  # of N crops
+) -> Pairs:
+    "List pairs that join the crops of each track: each crop with the next one."
+    ends = [pair for track in tracks_of(details) for pair in pairwise(track)]
+    if not ends:
+        return NO_PAIRS
+    first, second = np.array(ends, np.int64).T
+    return Pairs(first, second, np.ones(len(ends), bool), np.arange(len(ends)))
+
+
+def combine_pairs(
+    named: Pairs,  # by hand, of N crops
+    links: Pairs,  # as `link_tracks` gives them
+    paths: Sequence[str],  # [N] of the crops
+) -> Pairs:
+    "Combine two lists of pairs. Raises `InputError` if a track shows two different people."
+    both = Pairs(*(np.concatenate(columns) for columns in zip(named, links, strict=True)))
+    for a, b in contradictions(both, len(paths))[:1]:
+        raise InputError(
+            f"--pairs says that {paths[a]} and {paths[b]} are different people, and a track makes "
+            "them the same: correct one of the two"
+        )
+    return both
+
 # %% ../nbs/09_pairs.ipynb #087e07cf
 def imply_pairs(
     details: Details,  # of N crops
@@ -189,10 +246,8 @@ def imply_pairs(
     "List the pairs of crops that time, camera and track tell apart or join."
     cameras, times, tracks = details
     rows: list[tuple[int, int, bool, int]] = []
-    members: dict[str, list[int]] = {}
-    for index in np.flatnonzero(tracks != "").tolist():
-        members.setdefault(tracks[index], []).append(index)
-    for block, track in enumerate(members.values()):
+    members = tracks_of(details)
+    for block, track in enumerate(members):
         ends = [(a, b) for n, a in enumerate(track) for b in track[n + 1 :]]
         chosen = np.linspace(0, len(ends) - 1, min(per_track, len(ends))).astype(int)
         rows += [(*ends[position], True, block) for position in chosen]

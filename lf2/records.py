@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -80,6 +81,8 @@ class Dataset:
     gallery: tuple[Record, ...] = ()
     # names of cameras 1, 2, …, if they have names
     cameras: tuple[str, ...] = field(default=(), kw_only=True)
+    # path → name of its track, where tracks are known; its crops by one camera are one person
+    tracks: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
 
     @cached_property
     def num_matched_queries(self) -> int:

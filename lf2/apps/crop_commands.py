@@ -252,7 +252,7 @@ def run_calibrate(
     # half of them of each kind; default: none
     pairs: str | None = None,
     # CSV with the column path and any of camera, time (seconds or ISO 8601) and track, from which
-    # pairs follow; default: none
+    # pairs follow; or a dataset with them; default: none
     details: str | None = None,
     # false-match rate to aim for: the fraction of pairs of different people that match
     rate: float = 0.001,
@@ -299,8 +299,8 @@ def run_group(
     # CSV with the columns first, second (paths) and verdict (same or different), which the groups
     # obey; default: none
     pairs: str | None = None,
-    # CSV with the column path and any of camera, time (seconds or ISO 8601) and track;
-    # default: none
+    # CSV with the column path and any of camera, time (seconds or ISO 8601) and track, whose
+    # crops stay together; or a dataset with them; default: the tracks of --data, if it has any
     details: str | None = None,
     # least cosine of two neighbours, or of an image that joins a group: a number, or an output
     # folder of lf2 calibrate; default: none
@@ -341,6 +341,7 @@ def run_group(
             require_free(Path(output), overwrite)
         descriptors = str(Path(output, "descriptors"))
         dataset = open_dataset(str(data))
+        details = details or (data if dataset.tracks else None)
         extract_to(
             descriptors, load(str(model), pick, device), dataset, precision, workers=workers,
             overwrite=overwrite, progress=sys.stderr.isatty(),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GROUPS_INFO', 'GROUPS_DATA', 'GROUP_FILES', 'GROUPS_FIELDS', 'GROUP_AGAIN', 'UNKNOWN', 'count_interval',
            'save_grouping', 'open_groups', 'compare_with_labels', 'choose_settings', 'require_free', 'require_files',
-           'join_earlier', 'write_groups', 'group_to', 'summary_lines']
+           'join_earlier', 'pairs_to_obey', 'write_groups', 'group_to', 'summary_lines']
 
 # %% ../../nbs/79_group_folder.ipynb #6aa25eed
 import os
@@ -40,7 +40,7 @@ from lf2.apps.tables import (
 from .thresholds import read_threshold
 from ..checkpoints import SignalGuard, atomic_write, lock_folder
 from ..label_quality import cross_camera_pairs, label_quality, pair_quality
-from ..pairs import read_details, read_pairs
+from ..pairs import NO_PAIRS, Details, Pairs, combine_pairs, link_tracks, read_details, read_pairs
 from ..records import InputError, Record
 from ..run_folder import read_json, write_json
 
@@ -184,6 +184,18 @@ def join_earlier(
     )
     return table, grouping, np.concatenate([earlier_people, people[rows]])
 
+# %% ../../nbs/79_group_folder.ipynb #725f55b4
+def pairs_to_obey(
+    table: Table,  # of all crops
+    details: Path | str | None,  # as `read_details` takes it
+    pairs: Path | str | None,  # CSV of crops that are the same person, or different people
+) -> Pairs:
+    "Collect the pairs that are known, by name and by track. Raises `InputError`."
+    tracks = read_details(details, [Record(path, None, None) for path in table.paths]).tracks
+    links = link_tracks(Details(table.cameras, table.times, tracks))
+    named = NO_PAIRS if pairs is None else read_pairs(pairs, table.paths)
+    return combine_pairs(named, links, table.paths)
+
 # %% ../../nbs/79_group_folder.ipynb #e6fadc4e
 def write_groups(
     folder: Path,
@@ -213,7 +225,7 @@ def group_to(
     threshold: str | None = None,  # a cosine, or a folder of `lf2 calibrate`
     into: Path | str | None = None,  # earlier result that the crops join, which stays as it is
     pairs: Path | str | None = None,  # CSV of crops that are the same person, or different people
-    details: Path | str | None = None,  # CSV of cameras, times and tracks
+    details: Path | str | None = None,  # CSV of cameras, times and tracks, or a dataset with them
     folders: str = "none",  # links or copies: also make a folder for each person
     trials: int = 20,  # for confidence, stability and interval
     seed: int = 0,  # of the trials
@@ -245,9 +257,9 @@ def group_to(
             table, grouping, people = join_earlier(into, table, np.asarray(features, np.float32), people,
                                                    records, source, settings, threshold)
         numbers = grouping.numbers
-        if pairs is not None:
-            numbers = correct(numbers, grouping.features, read_pairs(pairs, table.paths),
-                              grouping.following)
+        obeyed = pairs_to_obey(table, details, pairs)
+        if len(obeyed.same):
+            numbers = correct(numbers, grouping.features, obeyed, grouping.following)
             grouping.numbers = numbers
             grouping.following = max(grouping.following, int(numbers.max(initial=0)) + 1)
         found = repeat_clusters(grouping.features, numbers, settings, trials, seed=seed)

@@ -129,15 +129,23 @@ def join_groups(
     following: int,  # first number that no group has
 ) -> np.ndarray:  # [N] in which every same pair shares a group
     "Join the groups of crops that are the same person."
-    numbers = numbers.copy()
+    numbers, joined = numbers.copy(), dict[int, int]()  # group → group that it is part of
+
+    def present(number: int) -> int:
+        while number in joined:
+            above = joined[number]
+            joined[number] = joined.get(above, above)  # so that chains stay short
+            number = above
+        return number
+
     for a, b in zip(pairs.first[pairs.same], pairs.second[pairs.same], strict=True):
-        known = [number for number in (numbers[a], numbers[b]) if number != OUTLIER]
+        known = [present(number) for number in (numbers[a], numbers[b]) if number != OUTLIER]
         number = min(known, default=following)
         following = max(following, number + 1)
-        for end in (a, b):
-            moved = numbers == numbers[end] if numbers[end] != OUTLIER else [end]
-            numbers[moved] = number
-    return numbers
+        joined.update((other, number) for other in known if other != number)
+        numbers[[end for end in (a, b) if numbers[end] == OUTLIER]] = number
+    names, owner = np.unique(numbers, return_inverse=True)
+    return np.array([present(name) for name in names.tolist()], np.int64)[owner]
 
 
 def correct(

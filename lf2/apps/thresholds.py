@@ -16,12 +16,12 @@ from .. import __version__
 from .calibration import LEAST, Calibration, calibrate_pairs, pair_groups, plot_calibration
 from .extraction import MODEL_FIELDS, Extraction, open_extraction
 from .extractor import model_name, same_model
-from .groups import Settings, cluster
+from .groups import Settings, cluster, correct
 from .tables import require_fields, require_own_folder
 from ..checkpoints import SignalGuard, lock_folder
 from ..clustering import centre_cameras
 from ..figures.plots import save_figure
-from ..pairs import NO_PAIRS, imply_pairs, read_details, read_pairs
+from ..pairs import NO_PAIRS, imply_pairs, link_tracks, read_details, read_pairs
 from ..records import InputError
 from ..run_folder import read_json, write_json
 
@@ -54,7 +54,10 @@ def calibrate(
         known, method = read_pairs(pairs, [record.path for record in records]), "labelled"
     elif min(known.same.sum(), (~known.same).sum()) < LEAST:
         features = spaces.get("centred", spaces["cosine"])
-        known, method = pair_groups(cluster(features, settings), seed=seed), "grouped"
+        numbers = cluster(features, settings)
+        if len((links := link_tracks(information)).same):  # no moments, so no different people
+            numbers = correct(numbers, features, links)
+        known, method = pair_groups(numbers, seed=seed), "grouped"
     counts = int(known.same.sum()), int((~known.same).sum())
     if min(counts) < LEAST:
         wanted = "label more" if pairs else "name pairs with --pairs"
