@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['falling_rate', 'Recipe2Config', 'require_recipe2', 'CameraEntropy', 'WeightedGlobalLoss', 'WeightedPartLoss',
            'memory_input', 'ClusterMemoryLoss', 'CameraProxies', 'style_statistics', 'lower_layers', 'pseudo_cameras',
-           'Recipe2']
+           'style_groups', 'Recipe2']
 
 # %% ../nbs/59_recipe2.ipynb #4c66cfa2
 import math
@@ -209,6 +209,17 @@ def pseudo_cameras(
     styles = (styles - styles.mean(0)) / np.maximum(styles.std(0), 1e-6)
     return kmeans(styles.astype(np.float32), groups, seed_of(seed, "pseudo-cameras")).labels
 
+# %% ../nbs/59_recipe2.ipynb #c4ac1e67
+def style_groups(
+    target: Target,
+    groups: int,
+    seed: int,
+) -> np.ndarray:  # [N] 0 to groups − 1, in every process
+    "Group the target's images by their style, as the source model sees it."
+    layers = lower_layers(target.source.backbone).to(target.device).eval()
+    styles = target.extract(lambda images: style_statistics(layers(images)))
+    return target.processes.run_on_rank_zero(lambda: pseudo_cameras(styles, groups, seed))
+
 # %% ../nbs/59_recipe2.ipynb #5c0a50ef
 class Recipe2(Recipe):
     "The recipe, with parts of later methods."
@@ -222,20 +233,13 @@ class Recipe2(Recipe):
         super().__init__(config, target)
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
         if config.pseudo_cameras:
-            self.cameras = self.find_cameras(target)
+            self.cameras = style_groups(target, config.pseudo_cameras, config.seed)
         if config.extra_losses:
             extra = [LOSSES.find(name)(config, 0) for name in config.extra_losses]
             self.losses = nn.ModuleList([SumLoss([*self.losses[0].losses, *extra])])
         for loss in self.losses.modules():
             if hasattr(loss, "cameras"):
                 loss.cameras = self.cameras  # type: ignore[assignment]
-
-    def find_cameras(self, target: Target) -> np.ndarray:  # [N]
-        "Group the target's images by their style, as the source model sees it."
-        layers = lower_layers(target.source.backbone).to(target.device).eval()
-        styles = target.extract(lambda images: style_statistics(layers(images)))
-        groups, seed = self.config.pseudo_cameras, self.config.seed
-        return target.processes.run_on_rank_zero(lambda: pseudo_cameras(styles, groups, seed))
 
     def prepare(self, features: list[np.ndarray]) -> list[np.ndarray]:
         "Normalise the features of each camera, if asked for and cameras are known."

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SSGConfig', 'PartTriplet', 'SSG', 'PPLRConfig', 'refined_targets', 'undecided', 'split_vectors', 'PPLROutputs',
-           'PPLRLoss', 'PPLR', 'DualRefinementConfig', 'DualLoss', 'DualRefinement', 'GLTConfig', 'AveragedTeacher',
-           'GLT', 'UNRNConfig', 'UncertainLoss', 'UNRN', 'focus_weights', 'AttentionNet', 'ADTCConfig', 'ADTC']
+           'CameraProxyLoss', 'PPLRLoss', 'PPLR', 'DualRefinementConfig', 'DualLoss', 'DualRefinement', 'GLTConfig',
+           'AveragedTeacher', 'GLT', 'UNRNConfig', 'UncertainLoss', 'UNRN', 'focus_weights', 'AttentionNet',
+           'ADTCConfig', 'ADTC']
 
 # %% ../../nbs/56_refined.ipynb #2276965b
 from dataclasses import dataclass, replace
@@ -154,21 +155,45 @@ class PPLROutputs(SimpleNamespace):
     "Outputs of a batch: `pooled` [B, C] and `vectors`, of whole and parts."
 
 # %% ../../nbs/56_refined.ipynb #5e47e01d
-class PPLRLoss(Loss):
-    "Soft cross-entropy of the whole, agreement-aware cross-entropy of parts, triplet, proxies."
+class CameraProxyLoss(Loss):
+    "Contrast with what other cameras saw of an image's cluster, for the loss below."
 
-    agreement: Tensor  # [N, parts]
     key: Tensor  # [N] proxy of each image; −1: none
     cluster: Tensor  # [S] of each proxy
 
-    def __init__(self, channels: int, config: PPLRConfig, cameras: np.ndarray | None):
+    def __init__(self, channels: int, cameras: np.ndarray | None):
         super().__init__()
-        self.config, self.cameras, self.proxies = config, cameras, Memory(channels, 1.0)
+        self.cameras, self.proxies = cameras, Memory(channels, 1.0)
+        for name in ("key", "cluster"):
+            self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
+
+    def fill_proxies(self, labels: Clusters, features: np.ndarray) -> None:
+        "Take the mean features of each cluster in each camera, where cameras are known."
+        if self.cameras is not None:
+            key, cluster, _ = camera_key(labels.labels, self.cameras)
+            self.proxies.fill(slot_means(features, key))
+            device = self.key.device
+            self.key, self.cluster = (torch.from_numpy(x).to(device) for x in (key, cluster))
+
+    def compare_cameras(self, vectors: Tensor, batch: Batch) -> Tensor:
+        "Return the contrast with what other cameras saw of the own cluster."
+        own = self.key[batch.positions]
+        same = self.cluster[None] == self.cluster[own][:, None]
+        elsewhere = torch.arange(len(self.cluster), device=own.device)[None] != own[:, None]
+        return proxy_contrast(self.proxies(vectors), same & elsewhere, ~same)
+
+# %% ../../nbs/56_refined.ipynb #ca71ca12
+class PPLRLoss(CameraProxyLoss):
+    "Soft cross-entropy of the whole, agreement-aware cross-entropy of parts, triplet, proxies."
+
+    agreement: Tensor  # [N, parts]
+
+    def __init__(self, channels: int, config: PPLRConfig, cameras: np.ndarray | None):
+        super().__init__(channels, cameras)
+        self.config = config
         classifiers = range(config.parts + 1)
         self.classifiers = nn.ModuleList(empty_classifier(channels) for _ in classifiers)
         self.register_buffer("agreement", torch.zeros(0, config.parts))
-        for name in ("key", "cluster"):
-            self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
 
     def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
         "Start the classifiers from the centres, compare neighbours, and find the proxies."
@@ -179,12 +204,8 @@ class PPLRLoss(Loss):
             assert isinstance(classifier, nn.Linear)
             set_to_centres(classifier, of_part)
         each = [part_agreement(whole, part, self.config.neighbours) for part in parts]
-        device = self.agreement.device
-        self.agreement = torch.from_numpy(np.stack(each, 1)).to(device)
-        if self.cameras is not None:
-            key, cluster, _ = camera_key(labels.labels, self.cameras)
-            self.proxies.fill(slot_means(whole, key))
-            self.key, self.cluster = (torch.from_numpy(x).to(device) for x in (key, cluster))
+        self.agreement = torch.from_numpy(np.stack(each, 1)).to(self.agreement.device)
+        self.fill_proxies(labels, whole)
 
     def forward(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the total loss of a batch and its terms for the log."
@@ -207,13 +228,6 @@ class PPLRLoss(Loss):
             terms["cameras"] = self.compare_cameras(outputs.vectors[0], batch)
             total = total + c.camera_weight * terms["cameras"]
         return total, terms
-
-    def compare_cameras(self, vectors: Tensor, batch: Batch) -> Tensor:
-        "Return the contrast with what other cameras saw of the own cluster."
-        own = self.key[batch.positions]
-        same = self.cluster[None] == self.cluster[own][:, None]
-        elsewhere = torch.arange(len(self.cluster), device=own.device)[None] != own[:, None]
-        return proxy_contrast(self.proxies(vectors), same & elsewhere, ~same)
 
 # %% ../../nbs/56_refined.ipynb #51b7f7d9
 class PPLR(OneNetwork):
