@@ -233,8 +233,14 @@ def run_demo(
         page = make_report(target.output, None, DEMO_PICTURES, False, others=done, device=device)
         done.append(target.output)
         print(f"\n{pick_rows(results)}\nThe run is in {target.output}, its report is {page}.\n")
-        gain = 100 * (results["last"]["mAP"] - results["direct_transfer"]["mAP"])
-        gains.append(f"direct transfer → {name} (last epoch): {gain:+.1f} points of mAP")
+        gain, from_start = (
+            100 * (results["last"]["mAP"] - results[key]["mAP"])
+            for key in ("direct_transfer", "start")
+        )
+        gains.append(
+            f"direct transfer → {name} (last epoch): {gain:+.1f} points of mAP; "
+            f"from its start, before the first step: {from_start:+.1f}"
+        )
     print("\n".join(gains))
 
 # %% ../nbs/87_commands.ipynb #e49159fe

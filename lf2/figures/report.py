@@ -347,10 +347,15 @@ def summary_of(run: RunArtifacts) -> str:
         f"Adapted to {run.target.dataset.name} ({len(run.target.images):,} unlabelled "
         f"images) for {config.epochs} epochs with preset {config.preset}, seed {config.seed}."
     )
-    before, after = (results[key].get("mAP") for key in ("direct_transfer", "last"))
-    if before is None or after is None:
+    keys = ("direct_transfer", "start", "last")
+    scores = [(results.get(key) or {}).get("mAP") for key in keys]
+    if any(score is None for score in scores):
         return summary + " There are no labels to score with."
-    return summary + f" mAP went from {100 * before:.1f} to {100 * after:.1f} % (last epoch)."
+    before, start, after = (f"{100 * (score or 0):.1f}" for score in scores)
+    return summary + (
+        f" mAP went from {before} (direct transfer) and {start} (start, before the first step) to "
+        f"{after} % (last epoch)."
+    )
 
 
 def show_summary(run: RunArtifacts) -> CellOutput:
