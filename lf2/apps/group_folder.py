@@ -254,8 +254,10 @@ def group_to(
                 settings = settings._replace(threshold=value)
             grouping = group(np.asarray(features, np.float32), known.cameras, settings)
         else:
-            table, grouping, people = join_earlier(into, table, np.asarray(features, np.float32), people,
-                                                   records, source, settings, threshold)
+            table, grouping, people = join_earlier(
+                into, table, np.asarray(features, np.float32), people, records, source, settings,
+                threshold,
+            )
         numbers = grouping.numbers
         obeyed = pairs_to_obey(table, details, pairs)
         if len(obeyed.same):
