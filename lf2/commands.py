@@ -239,7 +239,7 @@ def run_demo(
         )
         gains.append(
             f"direct transfer → {name} (last epoch): {gain:+.1f} points of mAP; "
-            f"from its start, before the first step: {from_start:+.1f}"
+            f"start of adaptation → last epoch: {from_start:+.1f}"
         )
     print("\n".join(gains))
 
