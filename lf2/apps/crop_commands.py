@@ -357,8 +357,10 @@ def run_group(
 # %% ../../nbs/88_crop_commands.ipynb #e84b9cc4
 def run_export(
     model: str,  # folder of a finished pre-training or adaptation run
-    output: str,  # onnx: file to write, ending in .onnx; hub: folder to write
-    format: Literal["onnx", "hub"] = "onnx",  # hub: safetensors, configuration and model card
+    output: str,  # file to write, ending in .onnx; hub: folder to write
+    # onnx: takes images of any size; boxmot, ultralytics: ONNX with the input of that tracker;
+    # hub: safetensors, configuration and model card
+    format: Literal["onnx", "hub", "boxmot", "ultralytics"] = "onnx",
     pick: Pick = "last",  # which of the run's models; oracle_best was chosen by test labels
     license: str = "other",  # licence of the weights as hubs write it, for example cc-by-nc-4.0
     overwrite: bool = False,  # replace an earlier export at --output
@@ -370,7 +372,7 @@ def run_export(
     from lf2.apps import export
 
     path = Path(output)
-    if format == "onnx":
+    if format != "hub":
         export.import_onnxruntime()
         if path.exists() and path.suffix.lower() == ".onnx" and not overwrite:
             raise InputError(f"--output {output} exists; choose another name, or add --overwrite")
@@ -378,8 +380,9 @@ def run_export(
     else:
         export.require_exportable(path, overwrite)
     describer = export.ImageDescriber.from_run(model, pick, license)
-    if format == "onnx":
-        print(f"largest difference from torch: {export.export_onnx(describer, path):.0e}")
+    if format != "hub":
+        tool = None if format == "onnx" else format
+        print(f"largest difference from torch: {export.export_onnx(describer, path, tool):.0e}")
     else:
         export.export_folder(describer, path, overwrite)
     print(f"written to {output}: {describer.summary['size']} numbers for each image")

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['BINARY_PLACES', 'PRIVATE_FIELDS', 'PICKED_BY_LABELS', 'DATASET_FACTS', 'FACTS', 'CARDS', 'EXPORT_FILES', 'HUB_FILES',
-           'OPSET', 'TOLERANCE', 'CHECKED_SIZES', 'cubic', 'resize_weights', 'to_bytes', 'resize_as_pil',
-           'training_settings', 'scores_in', 'require_facts', 'facts_of', 'escape_markdown', 'ImageDescriber',
-           'require_exportable', 'export_folder', 'import_onnxruntime', 'silence_exporter', 'trace_graph',
-           'difference_from_torch', 'export_onnx']
+           'OPSET', 'TRACKERS', 'OPEN_SIDES', 'TOLERANCE', 'CHECKED_SIZES', 'cubic', 'resize_weights', 'to_bytes',
+           'resize_as_pil', 'training_settings', 'scores_in', 'require_facts', 'facts_of', 'escape_markdown',
+           'as_image_tensor', 'HubModel', 'ImageDescriber', 'require_exportable', 'export_folder', 'import_onnxruntime',
+           'silence_exporter', 'trace_graph', 'TrackerModel', 'graph_properties', 'difference_from_torch',
+           'export_onnx']
 
 # %% ../../nbs/73_export.ipynb #8086b485
 import contextlib
@@ -35,13 +36,14 @@ from ..checkpoints import LOCK_FILE, SignalGuard, atomic_write, delete_leftovers
 from ..configuration import RESUME_MUTABLE
 from ..features import flip_augmented, require_eval_mode
 from ..history import SCORES
-from ..images import normalise
+from ..images import IMAGENET_DEVIATION, IMAGENET_MEAN, normalise
 from ..networks import LF2, load_weights, save_weights
 from ..records import InputError
 from ..registry import import_package
 from ..run_folder import read_json
 from ..saved_models import described_model, exported_config, find_model, load_model
 from ..source_network import SourceNet
+from ..target import has_source
 from ..weights import digest_of_weights
 
 # %% ../../nbs/73_export.ipynb #8df51c23
@@ -92,7 +94,11 @@ def training_settings(config: dict[str, Any]) -> dict[str, Any]:
     "List every setting of a run's config.json that influenced the weights, without paths."
     settings = {name: value for name, value in config.items() if name not in PRIVATE_FIELDS}
     is_file = settings.get("weights") not in (None, "imagenet", "none")
-    return settings | ({"weights": "a file"} if is_file else {})
+    settings |= {"weights": "a file"} if is_file else {}
+    init = config.get("init")
+    if init is not None and not has_source(init):
+        settings["init"] = init if init in ("imagenet", "none") else "a file"
+    return settings
 
 # %% ../../nbs/73_export.ipynb #1a68fc21
 PICKED_BY_LABELS = {  # and what they are
@@ -181,10 +187,55 @@ CARDS = jinja2.Environment(
 )
 
 # %% ../../nbs/73_export.ipynb #63f67065
-class ImageDescriber(nn.Module, PyTorchModelHubMixin):
-    "Network and preprocessing in one: images of any size in, descriptors out."
+def as_image_tensor(
+    images: Any,  # uint8 [B, h, w, 3], a numpy array or a tensor
+) -> Tensor:  # the same
+    "Return images as a tensor. Raises `ValueError` for another type or shape."
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8:
+        images = torch.tensor(images)  # a copy, since PIL's arrays are read-only
+    shape = list(getattr(images, "shape", ()))
+    is_bytes = isinstance(images, Tensor) and images.dtype == torch.uint8
+    if not is_bytes or len(shape) != 4 or shape[3] != 3:
+        given = f"{images.dtype} {shape}" if shape else type(images).__name__
+        raise ValueError(
+            "images must be uint8 [B, height, width, 3], as numpy array or torch tensor, "
+            f"and not {given}"
+        )
+    return cast(Tensor, images)
+
+# %% ../../nbs/73_export.ipynb #ca89787a
+class HubModel(PyTorchModelHubMixin):
+    "Write and read the files of a model hub."
 
     network: LF2 | SourceNet
+    facts: dict | None  # as `facts_of` returns them
+    summary: dict[str, Any]
+
+    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
+        "Write the model card. Raises `InputError` for a describer that is not of a run."
+        if self.facts is None:
+            raise InputError(
+                "a model card needs the facts about the model's run; "
+                "create the describer with ImageDescriber.from_run"
+            )
+        require_facts(self.facts, "the model's facts")
+        labelled = self.facts["pick"] in PICKED_BY_LABELS
+        card = CARDS.get_template("model_card.md.j2")
+        return ModelCard(card.render(**self.summary, facts=self.facts, labelled=labelled))
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        "Write the weights; the mixin writes the rest."
+        save_weights(self.network, save_directory / "model.safetensors")
+
+    @classmethod
+    def _load_as_safetensor(cls, model: Any, model_file: str, map_location: str, strict: bool):
+        "Read all weights, whatever `strict` says, since a part of them would be useless."
+        load_weights(model.network, model_file)
+        return model.to(map_location)
+
+# %% ../../nbs/73_export.ipynb #f2fb4d43
+class ImageDescriber(nn.Module, HubModel):
+    "Network and preprocessing in one: images of any size in, descriptors out."
 
     def __init__(
         self,
@@ -223,23 +274,14 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
         images: Tensor | np.ndarray,  # [B, h, w, 3] uint8, RGB, of any size
     ) -> Tensor:  # [B, C] float32, unit length
         "Describe images. Raises `ValueError` for another type or shape, and in training mode."
-        if isinstance(images, np.ndarray) and images.dtype == np.uint8:
-            images = torch.tensor(images)  # a copy, since PIL's arrays are read-only
-        shape = list(getattr(images, "shape", ()))
-        is_bytes = isinstance(images, Tensor) and images.dtype == torch.uint8
-        if not is_bytes or len(shape) != 4 or shape[3] != 3:
-            given = f"{images.dtype} {shape}" if shape else type(images).__name__
-            raise ValueError(
-                "images must be uint8 [B, height, width, 3], as numpy array or torch tensor, "
-                f"and not {given}"
-            )
+        images = as_image_tensor(images)
         require_eval_mode(self)
-        images = cast(Tensor, images).to(next(self.parameters()).device)
+        images = images.to(next(self.parameters()).device)
         pixels = resize_as_pil(images.permute(0, 3, 1, 2), self.height, self.width)
         return cast(Tensor, flip_augmented(self.network.describe, normalise(pixels), "twice"))
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:  # type: ignore[override]  # computed here
         "Summarise the network in plain types."
         settings, device = self.network.settings, next(self.network.parameters()).device
         with torch.inference_mode():
@@ -249,28 +291,6 @@ class ImageDescriber(nn.Module, PyTorchModelHubMixin):
             "parts": settings.get("parts", 0), "height": self.height, "width": self.width,
             "size": size, "digest": digest_of_weights(self.network.state_dict()),
         }
-
-    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
-        "Write the model card. Raises `InputError` for a describer that is not of a run."
-        if self.facts is None:
-            raise InputError(
-                "a model card needs the facts about the model's run; "
-                "create the describer with ImageDescriber.from_run"
-            )
-        require_facts(self.facts, "the model's facts")
-        labelled = self.facts["pick"] in PICKED_BY_LABELS
-        card = CARDS.get_template("model_card.md.j2")
-        return ModelCard(card.render(**self.summary, facts=self.facts, labelled=labelled))
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        "Write the weights; the mixin writes the rest."
-        save_weights(self.network, save_directory / "model.safetensors")
-
-    @classmethod
-    def _load_as_safetensor(cls, model: Any, model_file: str, map_location: str, strict: bool):
-        "Read all weights, whatever `strict` says, since a part of them would be useless."
-        load_weights(model.network, model_file)
-        return model.to(map_location)
 
 # %% ../../nbs/73_export.ipynb #45d9d164
 EXPORT_FILES = ("config.json", "model.safetensors", "README.md")  # in the order of writing
@@ -332,29 +352,88 @@ def silence_exporter() -> Iterator[None]:
 OPSET = 18  # of ONNX; any runtime since 2023 reads it
 
 
-def trace_graph(describer: ImageDescriber) -> torch.onnx.ONNXProgram:
-    "Trace a graph for any number and size of images. Raises `InputError` if that fails."
-    images = torch.zeros(2, 37, 91, 3, dtype=torch.uint8)
-    names = ("batch", "height", "width")
-    open_sides = {n: torch.export.Dim(name, min=1) for n, name in enumerate(names)}
+def trace_graph(
+    module: nn.Module,  # of images to descriptors
+    images: Tensor,  # an example
+    open_sides: tuple[str, ...],  # names of its first sides, which the graph leaves open
+) -> torch.onnx.ONNXProgram:
+    "Trace a graph for any number of images. Raises `InputError` if that fails."
+    sides = {n: torch.export.Dim(name, min=1) for n, name in enumerate(open_sides)}
     try:
         with silence_exporter():
-            exported = torch.export.export(describer, (images,), dynamic_shapes=(open_sides,))
+            exported = torch.export.export(module, (images,), dynamic_shapes=(sides,))
             program = torch.onnx.export(
                 exported, (images,), dynamo=True, opset_version=OPSET, external_data=False,
                 verbose=False, input_names=["images"], output_names=["descriptors"],
-                dynamic_shapes=(open_sides,),
+                dynamic_shapes=(sides,),
             )
     except Exception as error:  # a user's own backbone can fail in any way
+        backbone = cast(LF2, module.network).settings["backbone"]
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"--format onnx: {describer.summary['backbone']} cannot be traced "
-            f"({type(error).__name__}: {reason}); use --format hub"
+            f"--format onnx: {backbone} cannot be traced ({type(error).__name__}: {reason}); "
+            "use --format hub"
         ) from error
     program = cast(torch.onnx.ONNXProgram, program)  # never None with dynamo=True
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # file and line of each call, with paths of this machine
     return program
+
+# %% ../../nbs/73_export.ipynb #73b0483d
+TRACKERS = {  # what each gives the network: float32 [B, 3, height, width], RGB
+    "boxmot": "normalised",  # with ImageNet's mean and deviation
+    "ultralytics": "unit",  # from 0 to 1
+}
+
+
+class TrackerModel(nn.Module):
+    "A describer for a tracker, which resizes and scales the crops itself."
+
+    mean: Tensor  # [3, 1, 1]
+    deviation: Tensor  # [3, 1, 1]
+
+    def __init__(
+        self,
+        describer: ImageDescriber,
+        tool: str = "boxmot",  # a name in `TRACKERS`
+    ):
+        super().__init__()
+        self.network, self.height, self.width = describer.network, describer.height, describer.width
+        is_unit = TRACKERS[tool] == "unit"
+        scale = (IMAGENET_MEAN, IMAGENET_DEVIATION) if is_unit else ((0.0,) * 3, (1.0,) * 3)
+        for name, numbers in zip(("mean", "deviation"), scale, strict=True):
+            self.register_buffer(name, torch.tensor(numbers)[:, None, None], persistent=False)
+        self.eval()
+
+    def forward(
+        self,
+        images: Tensor,  # [B, 3, height, width] float32, RGB, scaled as the tool does
+    ) -> Tensor:  # [B, C] float32, unit length
+        "Describe images that were resized and scaled by a tracker."
+        pixels = (images - self.mean) / self.deviation
+        return cast(Tensor, flip_augmented(self.network.describe, pixels, "twice"))
+
+# %% ../../nbs/73_export.ipynb #c1aa9f81
+OPEN_SIDES = ("batch", "height", "width")
+
+
+def graph_properties(
+    describer: ImageDescriber,
+    tool: str | None,  # as in `export_onnx`
+) -> dict[str, str]:
+    "Collect the metadata of an ONNX file."
+    facts, summary = describer.facts or {}, describer.summary
+    takes = "uint8 [batch, height, width, 3], RGB, any size"
+    if tool:
+        scale = "from 0 to 1" if TRACKERS[tool] == "unit" else "normalised as for ImageNet"
+        takes = f"float32 [batch, 3, {describer.height}, {describer.width}], RGB, {scale}"
+    properties = {name: facts.get(name) for name in ("run", "pick", "git_revision", "license")}
+    properties |= {"weights_sha256": summary.pop("digest"), **summary}
+    properties |= {"input": f"images: {takes}", "facts": facts}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in properties.items()
+    }
 
 # %% ../../nbs/73_export.ipynb #7bd15152
 TOLERANCE = 1e-4  # largest difference of a number in a descriptor
@@ -362,16 +441,20 @@ CHECKED_SIZES = ((1, 37, 91), (3, 128, 64), (7, 200, 77))  # images, height, wid
 
 
 def difference_from_torch(
-    describer: ImageDescriber,
+    module: nn.Module,
     path: Path | str,  # its .onnx file
 ) -> float:  # largest difference of a number in a descriptor
     "Compare the file with the module, on noise of several sizes."
     largest, providers = 0.0, ["CPUExecutionProvider"]
     session = import_onnxruntime().InferenceSession(str(path), providers=providers)
-    for size in CHECKED_SIZES:
-        images = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    for count, height, width in CHECKED_SIZES:
+        generator = np.random.default_rng(0)
+        images: np.ndarray = generator.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+        if isinstance(module, TrackerModel):
+            size = count, 3, module.height, module.width
+            images = generator.random(size, dtype=np.float32)
         with torch.inference_mode():
-            expected = describer(torch.from_numpy(images)).cpu().numpy()
+            expected = module(torch.from_numpy(images)).cpu().numpy()
         (descriptors,) = session.run(None, {"images": images})
         largest = max(largest, float(np.abs(descriptors - expected).max()))
     return largest
@@ -380,6 +463,7 @@ def difference_from_torch(
 def export_onnx(
     describer: ImageDescriber,
     path: Path | str,  # .onnx file to be written
+    tool: str | None = None,  # a name in `TRACKERS`; None: images of any size, as bytes
 ) -> float:  # its largest difference from torch
     """Write an ONNX file, and check in onnxruntime that it agrees with torch.
 
@@ -388,21 +472,18 @@ def export_onnx(
     """
     import_onnxruntime()
     describer = copy.deepcopy(describer).cpu()  # the graph has no device, and the check is there
-    facts, summary = describer.facts or {}, describer.summary
-    properties = {name: facts.get(name) for name in ("run", "pick", "git_revision", "license")}
-    properties |= {
-        "weights_sha256": summary.pop("digest"), **summary,
-        "input": "images: uint8 [batch, height, width, 3], RGB, any size", "facts": facts,
-    }
+    module: nn.Module = TrackerModel(describer, tool) if tool else describer
     delete_leftovers(Path(path).parent, Path(path).name)
     with SignalGuard(), atomic_write(path) as temporary:
-        program = trace_graph(describer)
-        program.model.metadata_props.update({
-            name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for name, value in properties.items()
-        })
+        if tool:
+            size = describer.height, describer.width
+            program = trace_graph(module, torch.zeros(2, 3, *size), OPEN_SIDES[:1])
+        else:
+            images = torch.zeros(2, 37, 91, 3, dtype=torch.uint8)
+            program = trace_graph(module, images, OPEN_SIDES)
+        program.model.metadata_props.update(graph_properties(describer, tool))
         program.save(str(temporary))
-        difference = difference_from_torch(describer, temporary)
+        difference = difference_from_torch(module, temporary)
         if not difference <= TOLERANCE:  # NaN is not, either
             raise InputError(
                 f"--format onnx: the graph differs from torch by {difference:.1e}, so nothing was "
