@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHECKPOINT', 'PREVIOUS_CHECKPOINT', 'CORRUPT_CHECKPOINT', 'LOCK_FILE', 'LOCK_OWNER', 'NO_LOCKS', 'sync_to_disk',
-           'atomic_write', 'require_finite_state', 'Writer', 'write_checkpoint', 'read_checkpoint', 'newest_checkpoint',
-           'lock_owner', 'delete_leftovers', 'process_lives', 'lock_folder', 'Interrupted', 'SignalGuard']
+           'atomic_write', 'require_finite_state', 'write_checkpoint', 'read_checkpoint', 'newest_checkpoint',
+           'lock_owner', 'process_lives', 'delete_leftovers', 'acquire', 'lock_folder', 'Interrupted', 'SignalGuard']
 
 # %% ../nbs/39_checkpoints.ipynb #97af20fb
 import contextlib
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import filelock
 import torch
@@ -82,27 +82,8 @@ def require_finite_state(
             require_finite_state(value, f"{name}.{key}")
 
 # %% ../nbs/39_checkpoints.ipynb #11050951
-CHECKPOINT, PREVIOUS_CHECKPOINT, CORRUPT_CHECKPOINT = (
-    "checkpoint.pt",
-    "checkpoint_previous.pt",
-    "checkpoint_corrupt.pt",
-)
-
-
-class Writer:
-    "A file for `torch.save` that keeps a write's exception, which torch replaces by its own."
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.flush = file, file.flush
-        self.error: BaseException | None = None  # a signal's, too
-
-    def write(self, data: bytes) -> int:
-        "Write to the file; keep an exception and raise it again."
-        try:
-            return self.file.write(data)
-        except BaseException as error:
-            self.error = error
-            raise
+CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.pt", "checkpoint_previous.pt"
+CORRUPT_CHECKPOINT = "checkpoint_corrupt.pt"
 
 
 def write_checkpoint(
@@ -117,36 +98,35 @@ def write_checkpoint(
     require_finite_state(state)
     paths = Path(folder, CHECKPOINT), Path(folder, PREVIOUS_CHECKPOINT)
     with atomic_write(*paths) as temporary, open(temporary, "wb") as file:
-        writer = Writer(file)
         try:
-            torch.save(state, cast(BinaryIO, writer))  # which needs write and flush only
-        except Exception:
-            if writer.error:
-                raise writer.error from None
-            raise
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's, which may hide that of a full disk or a signal
+            raise error.__context__ or error from None
 
-
+# %% ../nbs/39_checkpoints.ipynb #144f5017
 def read_checkpoint(
     path: Path,  # of a checkpoint
+    check: Callable[[Any], None] = lambda state: None,  # raises `ValueError` for a wrong state
 ) -> dict[str, Any]:  # the state, its tensors on the CPU
     "Read the state of one checkpoint. Raises `InputError` that says why it cannot be read."
     try:
         with zipfile.ZipFile(path) as file:
-            bad = file.testzip()
-        if bad:
-            raise ValueError(f"checksum of {bad}")
-        return torch.load(path, map_location="cpu", weights_only=True)
+            if bad := file.testzip():
+                raise ValueError(f"checksum of {bad}")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        check(state)
+        return state
     except Exception as error:  # torch raises many kinds for a damaged file
         if is_machine_error(error):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read ({reason})") from None
 
-
+# %% ../nbs/39_checkpoints.ipynb #d0e7e80c
 def newest_checkpoint(
     folder: Path | str,  # of a run
     log: Callable[[str], None] = print,  # called with a warning
-    check: Callable[[Any], None] = lambda state: None,  # raises `ValueError` for a wrong state
+    check: Callable[[Any], None] = lambda state: None,  # as `read_checkpoint` takes it
 ) -> dict[str, Any] | None:  # None if there is no checkpoint
     """Read the newest checkpoint that is not damaged.
 
@@ -159,16 +139,11 @@ def newest_checkpoint(
         if not path.exists():
             continue
         try:
-            state = read_checkpoint(path)
-            check(state)
+            state = read_checkpoint(path, check)
         except InputError as error:
             complaints.append(str(error))
             continue
-        except ValueError as error:
-            complaints.append(f"{path} cannot be read ({error})")
-            continue
-        if complaints:
-            # or it would become PREVIOUS_CHECKPOINT
+        if complaints:  # or it would become PREVIOUS_CHECKPOINT
             os.replace(Path(folder, CHECKPOINT), Path(folder, CORRUPT_CHECKPOINT))
             log(
                 f"{complaints[0]}: renamed to {CORRUPT_CHECKPOINT}; "
@@ -179,7 +154,7 @@ def newest_checkpoint(
         raise InputError(f"{'; '.join(complaints)}; --overwrite starts anew")
     return None
 
-# %% ../nbs/39_checkpoints.ipynb #4a7056e4
+# %% ../nbs/39_checkpoints.ipynb #ae550351
 LOCK_FILE, LOCK_OWNER = ".lock", ".holder.json"
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}  # of some network disks
 
@@ -193,17 +168,25 @@ def lock_owner(
     try:
         with filelock.FileLock(Path(folder, LOCK_FILE), blocking=False):
             return None
-    except filelock.Timeout:
-        pass
     except OSError as error:
         if error.errno in NO_LOCKS:
             return None
-        raise
+        if not isinstance(error, filelock.Timeout):
+            raise
     try:
-        owner = json.loads(Path(folder, LOCK_OWNER).read_text())
-        return f"process {owner['process']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(Path(folder, LOCK_OWNER).read_text()))
+    except (OSError, ValueError):
         return "another process"
+
+# %% ../nbs/39_checkpoints.ipynb #8345c29f
+def process_lives(number: int) -> bool:
+    "Return whether this machine has a process of a number; False where that cannot be asked."
+    try:
+        if os.name == "posix":
+            os.kill(number, 0)
+        return os.name == "posix"
+    except (OSError, OverflowError) as error:
+        return isinstance(error, PermissionError)  # another user's process
 
 
 def delete_leftovers(
@@ -216,18 +199,21 @@ def delete_leftovers(
         if number.isdecimal() and not process_lives(int(number)):
             path.unlink(missing_ok=True)
 
-
-def process_lives(number: int) -> bool:
-    "Return whether this machine has a process of a number; False where that cannot be asked."
-    if os.name != "posix":
-        return False
+# %% ../nbs/39_checkpoints.ipynb #9c839158
+def acquire(
+    lock: filelock.BaseFileLock,
+    label: str,  # of its folder, for the warning
+) -> None:
+    "Take a lock, or warn if the disk has none. Raises an `OSError`, which may be a `Timeout`."
     try:
-        os.kill(number, 0)
-    except PermissionError:  # somebody else's
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(
+            f"{label} is on a disk without file locks: make sure that no other process writes "
+            "there", stacklevel=4,
+        )
 
 
 @contextmanager
@@ -246,19 +232,10 @@ def lock_folder(
     locked_before, lock = lock_file.exists(), filelock.FileLock(lock_file, blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except OSError as error:
-            if error.errno not in NO_LOCKS:  # Timeout is an OSError, too
-                raise
-            warnings.warn(
-                f"{label} is on a disk without file locks: make sure that no other process writes "
-                "there",
-                stacklevel=3,
-            )
+        acquire(lock, label)
         delete_leftovers(folder)
         since = time.strftime("%Y-%m-%d %H:%M")
-        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": since}
+        owner = f"process {os.getpid()} on {socket.gethostname()} since {since}"
         with atomic_write(folder / LOCK_OWNER) as temporary:
             temporary.write_text(json.dumps(owner))
     except filelock.Timeout:  # an OSError, too
@@ -279,7 +256,7 @@ def lock_folder(
             for path in created:
                 path.rmdir()
 
-# %% ../nbs/39_checkpoints.ipynb #fb8b2967
+# %% ../nbs/39_checkpoints.ipynb #6a5347f1
 class Interrupted(KeyboardInterrupt):
     "A run was stopped by a signal, after its state was saved."
 
@@ -290,14 +267,9 @@ class Interrupted(KeyboardInterrupt):
     ) -> None:
         name = signal.Signals(number).name
         super().__init__(f"stopped by {name}" + (f" after {where}" if where else ""))
-        self.number = number
+        self.exit_code = 128 + number  # as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 
-    @property
-    def exit_code(self) -> int:
-        "Return the exit code that shells use: 130 for Ctrl-C, 143 for SIGTERM."
-        return 128 + self.number
-
-
+# %% ../nbs/39_checkpoints.ipynb #2fabfa03
 class SignalGuard:
     """A context in which Ctrl-C, SIGTERM and SIGHUP raise `Interrupted`.
 

@@ -6,18 +6,19 @@
 __all__ = ['JOIN_TIMEOUT', 'MESSAGE_TIMEOUT', 'choose_device', 'join_group', 'leave_process_group', 'ProcessGroup', 'Work',
            'capture', 'mark_reported', 'WorkSharing', 'Processes', 'local_device_name', 'processes_for',
            'all_gather_objects', 'all_or_raise', 'require_equal', 'all_gather_rows', 'broadcast_buffers',
-           'require_equal_weights', 'read_together', 'window_bounds', 'gather_windows', 'Window', 'extract_together']
+           'require_equal_weights', 'read_together', 'window_bounds', 'Window', 'extract_together']
 
 # %% ../nbs/37_distributed.ipynb #f9c886f1
 import atexit
 import contextlib
+import hashlib
 import importlib
 import os
 import platform
 import tempfile
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -101,11 +102,7 @@ class ProcessGroup:
                 self.local_device = torch.device(gpu.type, self.local_rank)
                 torch.cuda.set_device(self.local_device)
             join_group("nccl" if gpu else "gloo")
-
-    @property
-    def is_rank_zero(self) -> bool:
-        "Tell whether this is rank 0, which clusters, scores and writes."
-        return self.rank == 0
+        self.is_rank_zero = self.rank == 0  # which clusters, scores and writes
 
     def device(
         self,
@@ -162,17 +159,15 @@ def mark_reported(error: Exception) -> Exception:
 class WorkSharing(ProcessGroup):
     "Processes of which rank 0 decides, and the others help it where it shares its work."
 
-    def __init__(self, cpu: bool = True) -> None:
-        super().__init__(cpu)
-        self.on_rank_zero = False  # whether rank 0 decides, and the others wait for it
+    on_rank_zero = False  # whether rank 0 decides, and the others wait for it
 
     def run_on_rank_zero(
         self,
-        function: Callable[[], _T],  # called in rank 0 only; it may call `each`
+        function: Callable[[], _T],  # called in rank 0 only; it may call `parallel_map`
     ) -> _T:
         """Call a function in rank 0; return its result or raise its exception in all processes.
 
-        The other processes wait, and do their share of the work that rank 0 gives to `each`.
+        The other processes wait, and do their share of what rank 0 gives to `parallel_map`.
         """
         if self.count == 1:
             return function()
@@ -203,35 +198,24 @@ class WorkSharing(ProcessGroup):
         """
         if self.count == 1:
             return serial_map(function, items, *rest)
-        remaining = iter(items)
-        results: list = []
-        first = list(islice(remaining, self.count))
-        if len(first) < 2:  # not worth a message
-            return serial_map(function, first, *rest)
+        remaining, results = iter(items), []
         work = self.broadcast(Work(function, rest))
         try:
-            for batch in chain([first], iter(lambda: list(islice(remaining, self.count)), [])):
+            while batch := list(islice(remaining, self.count)):
                 share = self._receive([batch[k : k + 1] for k in range(self.count)])
                 results += self._apply(work, share)
         finally:
             self._receive([None] * self.count)  # no more items
         return results
 
-    def _receive(
-        self,
-        shares: list[Any] | None = None,  # of all processes, in rank 0 only
-    ) -> Any:  # a list of items, or None if there are no more
-        "Receive this process's share of some items from rank 0."
+    def _receive(self, shares: list[Any] | None = None) -> Any:
+        "Receive this process's items; rank 0 sends the lists of all, or None when none are left."
         received = [None]
         dist.scatter_object_list(received, shares)
         return received[0]
 
-    def _apply(
-        self,
-        work: Work,
-        share: list,  # items of this process
-    ) -> list:  # in rank 0 the results of all processes, else empty
-        "Do this process's share of the work, and send the results to rank 0."
+    def _apply(self, work: Work, share: list) -> list:
+        "Do this process's share of the work. Return the results of all in rank 0, else nothing."
         outcome = capture(lambda: serial_map(work.function, share, *work.rest))
         outcomes: list[Any] = [None] * self.count
         dist.gather_object(outcome, outcomes if self.is_rank_zero else None)
@@ -255,8 +239,8 @@ class Processes(WorkSharing):
             raise InputError(f"--precision {precision}: it is for GPUs; use bfloat16 on a CPU")
         super().__init__(cpu)
         self.precision = precision
-        kind = self.local_device.type
-        self.scaler = torch.amp.GradScaler(kind) if precision == "float16" else None
+        is_half = precision == "float16"  # otherwise the scaler changes nothing
+        self.scaler = torch.amp.GradScaler(self.local_device.type, enabled=is_half)
 
     def share(
         self,
@@ -283,20 +267,17 @@ def local_device_name(
     """
     if ":" in name:
         raise InputError(f"--device {name}: several processes need a device each; use cuda or cpu")
-    variables = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    missing = [variable for variable in variables if variable not in os.environ]
-    if missing:
-        raise InputError(
-            f"WORLD_SIZE is set and {missing[0]} is not: start the processes with torchrun"
-        )
+    for variable in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        if variable not in os.environ:
+            raise InputError(
+                f"WORLD_SIZE is set and {variable} is not: start the processes with torchrun"
+            )
     if name not in ("auto", "cuda") or not torch.cuda.is_available():
         return name
     processes, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
     if processes > gpus:
-        raise InputError(
-            f"{processes} processes, {gpus} GPU{'s' if gpus > 1 else ''}: "
-            "use --device cpu or fewer processes"
-        )
+        cards = f"{gpus} GPU{'s' * (gpus > 1)}"
+        raise InputError(f"{processes} processes, {cards}: use --device cpu or fewer processes")
     return f"cuda:{os.environ['LOCAL_RANK']}"
 
 
@@ -323,15 +304,16 @@ def all_gather_objects(
     Raises `RuntimeError` inside `run_on_rank_zero`, where the other processes do not answer.
     """
     values = [value] * processes.count
-    if processes.count > 1 and processes.on_rank_zero:
+    if processes.count == 1:
+        return values
+    if processes.on_rank_zero:
         raise RuntimeError(
             "the other processes wait for `run_on_rank_zero` to end and cannot answer"
         )
-    if processes.count > 1:
-        dist.all_gather_object(values, value)
+    dist.all_gather_object(values, value)
     return values
 
-
+# %% ../nbs/37_distributed.ipynb #a503de0b
 def all_or_raise(
     processes: Processes,
     function: Callable[[], _T],  # called in every process
@@ -342,11 +324,10 @@ def all_or_raise(
     """
     if processes.count == 1:
         return function()
-    outcome: tuple[Any, Exception | None] = capture(function)
-    result, own_error = outcome
-    for rank, (error, host) in enumerate(
-        all_gather_objects(processes, (own_error, platform.node()))
-    ):
+    result: Any
+    result, own_error = capture(function)
+    errors = all_gather_objects(processes, (own_error, platform.node()))
+    for rank, (error, host) in enumerate(errors):
         if rank and isinstance(error, InputError):
             raise InputError(f"rank {rank} on {host}: {error}")
         if error is not None:
@@ -360,16 +341,15 @@ def require_equal(
 ) -> None:
     "Raise `InputError` in all processes if a flag's value differs from that of rank 0."
     expected = processes.broadcast(values)
+    differences = "; ".join(
+        f"--{name.replace('_', '-')} is {value}, and {expected[name]} on rank 0"
+        for name, value in values.items() if value != expected[name]
+    )
 
     def compare() -> None:
         "Raise `InputError` if a value of this process differs."
-        differences = [
-            f"--{name.replace('_', '-')} is {value}, and {expected[name]} on rank 0"
-            for name, value in values.items() if value != expected[name]
-        ]
         if differences:
-            text = "; ".join(differences)
-            raise InputError(f"{text}: give every process the same flags and data")
+            raise InputError(f"{differences}: give every process the same flags and data")
 
     all_or_raise(processes, compare)
 
@@ -402,16 +382,10 @@ def require_equal_weights(processes: Processes, module: nn.Module) -> None:
     "Raise `RuntimeError` unless weights and buffers are the same to the bit in all processes."
     if processes.count == 1:
         return
-    total = torch.zeros(2, dtype=torch.int64)
-    for number, value in enumerate(module.state_dict().values(), 1):
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        bits = flat.view(torch.uint8).to(torch.int64)
-        checksum = (bits * (torch.arange(len(bits)) % 251 + 1)).sum()
-        total[0] = (total[0] * 31 + checksum * number) % (2**31 - 1)
-    total[1] = -total[0]
-    total = total.to(processes.local_device)
-    dist.all_reduce(total, dist.ReduceOp.MAX)
-    if total[0] != -total[1]:
+    checksum = hashlib.sha256()
+    for value in module.state_dict().values():
+        checksum.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    if len(set(all_gather_objects(processes, checksum.digest()))) > 1:
         raise RuntimeError("the processes' weights differ, so their results are wrong")
 
 # %% ../nbs/37_distributed.ipynb #79b2f30f
@@ -438,18 +412,16 @@ def read_together(
 
         def open_named(dir: str) -> Any:
             "Open a new file, whose name is deleted when the stack ends."
-            file = tempfile.NamedTemporaryFile(  # noqa: SIM115 (memmap_zeros closes it)
-                prefix=".lf2-", dir=dir, delete=False
-            )
+            file = tempfile.NamedTemporaryFile(prefix=".lf2-", dir=dir, delete=False)  # noqa: SIM115
             cleanup.callback(os.unlink, file.name)
-            return file
+            return file  # which memmap_zeros closes
 
         def create() -> str:
-            "Make the mapped file and return its path."
+            "Make the mapped file in the first process of a machine, and return its path."
             folder = spill_dir or tempfile.gettempdir()
             return str(memmap_zeros(shape, np.uint8, folder, open_named).filename)
 
-        own_path = all_or_raise(processes, lambda: create() if rank == 0 else "")
+        own_path = all_or_raise(processes, lambda: "" if rank else create())
         path = all_gather_objects(processes, own_path)[processes.rank - rank]  # of local rank 0
         mapped = all_or_raise(processes, lambda: np.memmap(path, np.uint8, "r+", shape=shape))
     pixels = images.pixels = torch.from_numpy(mapped)
@@ -459,45 +431,15 @@ def read_together(
 
 # %% ../nbs/37_distributed.ipynb #3c767c28
 def window_bounds(
-    processes: Processes,
     count: int,  # of all images
     batch_size: int,
-) -> range:  # positions of this process's images
+    rank: int,  # of the process
+    processes: int,  # number of all
+) -> range:  # positions of the process's images; empty if there are fewer batches than processes
     "Divide the images 0 … count − 1 among the processes, in whole batches."
-    batches, ranks = -(-count // batch_size), (processes.rank, processes.rank + 1)
-    first, last = (-(-batches * rank // processes.count) * batch_size for rank in ranks)
+    batches = -(-count // batch_size)
+    first, last = (-(-batches * r // processes) * batch_size for r in (rank, rank + 1))
     return range(min(first, count), min(last, count))
-
-# %% ../nbs/37_distributed.ipynb #4cbeb775
-def gather_windows(
-    processes: Processes,
-    rows: np.ndarray | None,  # [n, C] float32 of this process's window; None if that is empty
-    count: int,  # rows of all windows
-    room: Callable[[tuple[int, int]], np.ndarray] = lambda shape: np.empty(shape, np.float32),
-) -> np.ndarray | None:  # [count, C] in rank 0, None in the others
-    "Concatenate the rows of all windows in rank 0, into an array that `room` makes for a shape."
-    if processes.count == 1:
-        return rows
-    device = processes.local_device
-    own = np.empty((0, 0), np.float32) if rows is None else rows
-    width = processes.broadcast(own.shape[1])  # rank 0 has the first window, which is never empty
-    if not processes.is_rank_zero:
-        dist.send(torch.tensor(own.shape, device=device), 0)
-        if len(own):
-            dist.send(torch.from_numpy(np.ascontiguousarray(own)).to(device), 0)
-        return None
-    whole = room((count, width))
-    whole[: len(own)] = own
-    done = len(own)
-    for rank in range(1, processes.count):
-        size = torch.zeros(2, dtype=torch.int64, device=device)
-        dist.recv(size, rank)
-        if size[0]:
-            part = torch.empty(*size.tolist(), device=device)
-            dist.recv(part, rank)
-            whole[done : done + len(part)] = part.cpu().numpy()
-            done += len(part)
-    return whole
 
 # %% ../nbs/37_distributed.ipynb #b261e8da
 class Window:
@@ -518,7 +460,7 @@ class Window:
     def __getitem__(self, indices: Tensor) -> Tensor:
         return self.images[torch.as_tensor(indices) + self.positions.start]
 
-
+# %% ../nbs/37_distributed.ipynb #965e4b51
 def extract_together(
     processes: Processes,
     function: Callable[[Tensor], Tensor | list[Tensor]],  # as `lf2.features.extract` takes it
@@ -533,19 +475,27 @@ def extract_together(
     """
     if processes.count == 1:
         return extract(function, images, batch_size, **options)
-    own = window_bounds(processes, len(images), batch_size)
-    features = extract(function, Window(images, own), batch_size, **options) if len(own) else None
-    is_list, parts = processes.broadcast(
-        (isinstance(features, list), len(features) if isinstance(features, list) else 1)
-    )
-    memory, scratch = options.get("max_bytes", 4 << 30), options.get("spill_dir")
-
-    def room(shape: tuple[int, int]) -> np.ndarray:
-        "Make the array for one part of the features."
-        return allocate(shape, np.float32, memory / parts, scratch)
-
-    arrays: list[Any] = features if isinstance(features, list) else [features] * parts
-    joined = [gather_windows(processes, array, len(images), room) for array in arrays]
+    windows = [
+        window_bounds(len(images), batch_size, rank, processes.count)
+        for rank in range(processes.count)
+    ]
+    own, device = windows[processes.rank], processes.local_device
+    features = extract(function, Window(images, own), batch_size, **options) if own else []
+    arrays = features if isinstance(features, list) else [features]
     if not processes.is_rank_zero:
+        for array in arrays:
+            dist.send(torch.from_numpy(np.ascontiguousarray(array)).to(device), 0)
         return None
-    return joined if is_list else joined[0]
+    memory, scratch = options.get("max_bytes", 4 << 30) / len(arrays), options.get("spill_dir")
+    shapes = [(len(images), array.shape[1]) for array in arrays]
+    joined = [allocate(shape, np.float32, memory, scratch) for shape in shapes]
+    for rank, window in enumerate(windows):
+        for whole, array in zip(joined, arrays, strict=True):
+            rows = whole[window.start : window.stop]
+            if rank == 0:
+                rows[:] = array
+            elif window:
+                part = torch.empty(rows.shape, device=device)
+                dist.recv(part, rank)
+                rows[:] = part.cpu().numpy()
+    return joined if isinstance(features, list) else joined[0]

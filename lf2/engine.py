@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['is_rows', 'flatten_rows', 'unflatten_rows', 'gather_rows', 'backward_rows', 'pairwise_sum', 'sum_over_processes',
            'GradientStash', 'frozen_bn_stats', 'require_finite', 'is_recordable', 'RecordedStep', 'fit_optimizer',
-           'Engine', 'require_groups', 'compile_backbone']
+           'MicroBatches', 'Engine', 'require_groups', 'compile_backbone']
 
 # %% ../nbs/38_engine.ipynb #d7f101ae
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -61,11 +61,8 @@ def backward_rows(
     gradients: list[Tensor | None],  # of the loss, one for each of `flatten_rows`
 ) -> None:
     "Send gradients at vectors and logits back to the weights."
-    pairs = [
-        (x, gradient)
-        for x, gradient in zip(flatten_rows(output), gradients, strict=True)
-        if gradient is not None and x.requires_grad
-    ]
+    both = zip(flatten_rows(output), gradients, strict=True)
+    pairs = [(x, gradient) for x, gradient in both if gradient is not None and x.requires_grad]
     torch.autograd.backward([x for x, _ in pairs], [gradient for _, gradient in pairs])
 
 # %% ../nbs/38_engine.ipynb #f2dda4f5
@@ -108,21 +105,19 @@ class GradientStash:
         for parameter in parameters:
             parameter.grad = None
         # by micro-batch, and last those that come from the loss itself
-        self.gradients: list[list[Tensor | None]] = [
-            [None] * len(parameters) for _ in range(micro_batches + 1)
-        ]
+        none: list[Tensor | None] = [None] * len(parameters)
+        self.gradients = [none.copy() for _ in range(micro_batches + 1)]
 
     def add(self, piece: int) -> None:
         "Move the gradients that autograd left to those of a micro-batch (−1: of the loss)."
         stash, sums, more = self.gradients[piece], [], []
         for number, parameter in enumerate(self.parameters):
-            new, parameter.grad = parameter.grad, None
-            before = stash[number]
-            if new is not None and before is not None:
+            new, parameter.grad, before = parameter.grad, None, stash[number]
+            if before is None:
+                stash[number] = new
+            elif new is not None:
                 sums.append(before)
                 more.append(new)
-            elif new is not None:
-                stash[number] = new
         if sums:
             torch._foreach_add_(sums, more)
 
@@ -179,9 +174,8 @@ class RecordedStep:
     def __init__(
         self,
         step: Callable[[Any], dict[str, Tensor]],  # of tensors in any structure, to losses
-        warm_up: int = 3,  # calls before it is recorded: they make the optimizer's state
     ):
-        self.step, self.warm_up = step, warm_up
+        self.step, self.warm_up = step, 3  # calls that make the optimizer's state, not recorded
         self.graph: torch.cuda.CUDAGraph | None = None
         self.stream = torch.cuda.Stream()
 
@@ -223,13 +217,8 @@ def fit_optimizer(
             state["step"] = state["step"].to(device)
 
 # %% ../nbs/38_engine.ipynb #d0b8c8e0
-class Engine:
-    """Forward, backward and optimizer step of batches that are computed in equal micro-batches.
-
-    `backward` adds the gradient of one batch's loss and may be called several times, with a batch
-    and a loss each; `step` then updates the weights. Several processes share the micro-batches and
-    end with the same weights, bit by bit.
-    """
+class MicroBatches:
+    "The gradient of whole batches, computed in equal micro-batches that the processes share."
 
     def __init__(
         self,
@@ -263,7 +252,7 @@ class Engine:
         micro-batch in turn. On a CPU it raises a `FloatingPointError` for a loss that is not
         finite.
         """
-        here, scaler = self.micro_batches_here, self.processes.scaler
+        here = self.micro_batches_here
         if self.stash is None:
             learning = [p for p in self.net.parameters() if p.requires_grad]
             self.stash = GradientStash(learning, here)
@@ -274,7 +263,7 @@ class Engine:
         total, more = loss(unflatten_rows(outputs[0], iter(rows)))
         if total.device.type == "cpu":  # `prepare` asks a GPU once a step, and not before the end
             require_finite(total)
-        (scaler.scale(total) if scaler else total).backward()
+        self.processes.scaler.scale(total).backward()
         self.stash.add(-1)
         share = self.processes.share(len(rows[0]))
         gradients = [None if x.grad is None else x.grad[share].tensor_split(here) for x in rows]
@@ -287,27 +276,29 @@ class Engine:
     def _run(self, forward: Callable[[Tensor], Any], images: Tensor, first: bool) -> Any:
         "Forward a micro-batch; the first of the whole batch moves the running statistics."
         moves = first and self.processes.is_rank_zero
-        with self._autocast(images), nullcontext() if moves else frozen_bn_stats(self.net):
+        autocast = autocast_in(self.processes.precision, images.device)
+        with autocast, nullcontext() if moves else frozen_bn_stats(self.net):
             return forward(images)
 
-    def _autocast(self, images: Tensor) -> AbstractContextManager:
-        "Compute in the run's precision."
-        return autocast_in(self.processes.precision, images.device)
+# %% ../nbs/38_engine.ipynb #c1d392b4
+class Engine(MicroBatches):
+    """Forward, backward and optimizer step of batches that are computed in equal micro-batches.
+
+    `backward` adds the gradient of one batch's loss and may be called several times, with a batch
+    and a loss each; `step` then updates the weights. Several processes share the micro-batches and
+    end with the same weights, bit by bit.
+    """
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         "Sum the gradients of all micro-batches and update the weights. The sums stay in `.grad`."
         assert self.stash is not None, "call backward first"
         self.stash.write_sums(self.processes)
         scaler = self.processes.scaler
-        if scaler:
-            scaler.unscale_(optimizer)
+        scaler.unscale_(optimizer)
         if self.clip_norm:
             nn.utils.clip_grad_norm_(self.stash.parameters, self.clip_norm)
-        if scaler:
-            scaler.step(optimizer)
-            scaler.update()
-        else:
-            optimizer.step()
+        scaler.step(optimizer)
+        scaler.update()
         broadcast_buffers(self.processes, self.norms)
         self.stash = None
 
@@ -317,7 +308,7 @@ class Engine:
         images: Tensor,  # [b, 3, H, W]
     ) -> None:
         "Let batch-norm statistics follow images that no loss is computed on."
-        with torch.no_grad(), self._autocast(images):
+        with torch.no_grad(), autocast_in(self.processes.precision, images.device):
             forward(images)
 
     def prepare(
@@ -337,7 +328,7 @@ class Engine:
         fit_optimizer(optimizer, device)
         if device.type == "cpu":
             return step
-        alone = self.processes.count == 1 and not self.processes.scaler
+        alone = self.processes.count == 1 and not self.processes.scaler.is_enabled()
         record = record and alone and device.type == "cuda" and is_recordable(self.net)
         take = RecordedStep(step) if record else step
 
@@ -350,11 +341,11 @@ class Engine:
 
     def scaler_state(self) -> dict[str, Any] | None:
         "Return the state of float16's gradient scaler; None in another precision."
-        return self.processes.scaler.state_dict() if self.processes.scaler else None
+        return self.processes.scaler.state_dict() or None
 
     def load_scaler(self, state: dict[str, Any] | None) -> None:
         "Restore float16's gradient scaler from a checkpoint."
-        if state and self.processes.scaler:
+        if state:
             self.processes.scaler.load_state_dict(state)
 
 # %% ../nbs/38_engine.ipynb #b72018cd
@@ -364,32 +355,26 @@ def require_groups(
     group: int,  # images that share batch-norm statistics; 0: the whole batch
 ) -> None:
     "Raise an `InputError` where a batch cannot be cut, or a group of batch norm would be split."
-    if engine.micro_batches == 1:
+    pieces, here, count = engine.micro_batches, engine.micro_batches_here, engine.processes.count
+    if pieces == 1:
         return
-    if engine.processes.count > 1 and engine.micro_batches_here & (engine.micro_batches_here - 1):
+    if count > 1 and here & (here - 1):
         warnings.warn(
-            f"{engine.micro_batches_here} pieces a process are not a power of two: results of "
-            "another number of processes may differ by rounding",
-            stacklevel=2,
+            f"{here} pieces a process are not a power of two: results of another number of "
+            "processes may differ by rounding", stacklevel=2,
         )
-    whose = (
-        f"{engine.processes.count} processes"
-        if engine.micro_batches_here == 1
-        else f"--micro-batches {engine.micro_batches}"
-    )
-    if batch % engine.micro_batches:
+    whose = f"{count} processes" if here == 1 else f"--micro-batches {pieces}"
+    if batch % pieces:
         raise InputError(
-            f"a batch of {batch} images cannot be cut into {engine.micro_batches} equal pieces "
-            f"({whose})"
+            f"a batch of {batch} images cannot be cut into {pieces} equal pieces ({whose})"
         )
-    size = batch // engine.micro_batches
+    size = batch // pieces
     if not group or size % group:
-        fitting = [g for g in range(2, size + 1) if size % g == 0]
+        fitting = ", ".join(str(g) for g in range(2, size + 1) if size % g == 0)
         raise InputError(
             f"--bn-group-size {group}{'' if group else ' (the whole batch)'}: {whose} cut a "
-            f"batch of {batch} into {engine.micro_batches} pieces of {size} images, and a group "
-            "must be within one piece: "
-            + (f"use one of {', '.join(map(str, fitting))}" if fitting else "use fewer pieces")
+            f"batch of {batch} into {pieces} pieces of {size} images, and a group must be within "
+            f"one piece: {f'use one of {fitting}' if fitting else 'use fewer pieces'}"
         )
 
 # %% ../nbs/38_engine.ipynb #58bdbff3

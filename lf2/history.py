@@ -73,18 +73,13 @@ def warning_signs(
     history: list[dict[str, Any]],  # one or more rows
 ) -> list[str]:
     "List the signs of collapse in the latest epoch."
-    row = history[-1]
-    signs = []
-    parts = [name.removeprefix("largest_") for name in row if name.startswith("largest_")]
-    for part in parts:
-        if row.get(f"clusters_{part}", 0) > 1 and row[f"largest_{part}"] > 0.5:
-            signs.append(
-                f"one cluster of part {part} holds {row[f'largest_{part}']:.0%} of the images"
-            )
-        if row.get(f"used_{part}", 1) < 0.05:
-            signs.append(
-                f"only {row[f'used_{part}']:.1%} of the images have a label in part {part}"
-            )
+    row, signs = history[-1], []
+    for part in [name.removeprefix("largest_") for name in row if name.startswith("largest_")]:
+        largest, used = row[f"largest_{part}"], row.get(f"used_{part}", 1)
+        if row.get(f"clusters_{part}", 0) > 1 and largest > 0.5:
+            signs.append(f"one cluster of part {part} holds {largest:.0%} of the images")
+        if used < 0.05:
+            signs.append(f"only {used:.1%} of the images have a label in part {part}")
     stable = row.get("stability")
     if stable is not None and stable < 0.05:
         signs.append(
@@ -105,11 +100,8 @@ def epoch_line(
 ) -> str:
     "Format one epoch's history row for the console; what was not measured is left out."
     line = f"epoch {row['epoch']:3d}/{epochs}  loss {row['loss']:6.3f}"
-    for name, column in (
-        ("ARI", "ari_0"),
-        ("cross-camera", "cross_camera"),
-        ("silhouette", "silhouette"),
-    ):
+    names = {"ari_0": "ARI", "cross_camera": "cross-camera", "silhouette": "silhouette"}
+    for column, name in names.items():
         if row.get(column) is not None:
             line += f"  {name} {row[column]:.3f}"
     if row.get("mAP") is not None:

@@ -49,7 +49,7 @@ def save_snapshot(
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **half._asdict())
 
-
+# %% ../nbs/44_snapshots.ipynb #0dc1a93e
 def read_snapshots(
     folder: Path | str,  # of an adaptation run
 ) -> list[Snapshot]:  # by rising epoch
@@ -58,16 +58,13 @@ def read_snapshots(
     for path in sorted(Path(folder).glob("snapshot_*.npz")):
         try:
             with np.load(path, allow_pickle=False) as file:
-                values = [file[name] for name in Snapshot._fields[1:]]
-                snapshots.append(
-                    Snapshot(int(file["epoch"]), values[0].astype(np.float32), *values[1:])
-                )
+                epoch, features, *labels = (file[name] for name in Snapshot._fields)
+                snapshots.append(Snapshot(int(epoch), features.astype(np.float32), *labels))
         except Exception as error:  # numpy raises a dozen kinds
             if is_machine_error(error):
                 raise
             raise InputError(f"{path} is not a snapshot of a run: {error}") from None
     if not snapshots:
-        raise InputError(
-            f"{folder} has no snapshots: run lf2 adapt with --snapshots 0 1 2, for example"
-        )
+        example = "run lf2 adapt with --snapshots 0 1 2, for example"
+        raise InputError(f"{folder} has no snapshots: {example}")
     return snapshots
