@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS', 'Renumber', 'OFFICIAL_COUNTS', 'MSMT17_SHIFT',
-           'PARSE_IN_CHILD', 'FOLDERS', 'PEOPLE_FOLDERS', 'CSV_COLUMNS', 'READERS', 'is_system_folder',
+           'PARSE_IN_CHILD', 'FOLDERS', 'PEOPLE_FOLDERS', 'CSV_COLUMNS', 'READERS', 'PREPARE', 'is_system_folder',
            'visible_entries', 'is_unread_image', 'images_in', 'folders_below', 'images_below', 'read_name',
            'require_folder', 'hint_at_layout', 'missing_part', 'select_split', 'read_split', 'read_tree',
            'searchable_identities', 'check_counts', 'read_market1501', 'read_dukemtmc', 'renumber_msmt17',
@@ -12,8 +12,8 @@ __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS',
            'parse_cuhk03_protocol', 'read_cuhk03_protocol', 'read_cuhk03_images', 'read_cuhk03', 'read_folder',
            'named_groups', 'split_patterns', 'path_below', 'number_names', 'find_in_paths', 'listed_names',
            'read_crops', 'person_folder', 'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed',
-           'read_csv', 'write_once', 'synthetic_folder', 'read_synthetic', 'open_dataset', 'dataset_folder',
-           'require_outside']
+           'read_csv', 'write_once', 'synthetic_folder', 'read_synthetic', 'prepare_opened', 'open_dataset',
+           'dataset_folder', 'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -28,7 +28,9 @@ import sys
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -870,6 +872,21 @@ READERS: Registry[Callable[[str], Dataset]] = Registry("dataset", {
 })
 
 
+PREPARE: ContextVar[Callable[[Dataset], Dataset] | None] = ContextVar("prepare", default=None)
+
+
+@contextmanager
+def prepare_opened(
+    function: Callable[[Dataset], Dataset],  # such as `lf2.inspection.without_unreadable`
+) -> Iterator[None]:
+    "Apply a function to every dataset that is opened inside the `with`."
+    token = PREPARE.set(function)
+    try:
+        yield
+    finally:
+        PREPARE.reset(token)
+
+
 def open_dataset(
     spec: str,  # KIND:PATH, such as "market1501:data/market" or "synthetic:courtyard"
 ) -> Dataset:
@@ -886,7 +903,8 @@ def open_dataset(
                          f"For your own images: {own.format(path or 'PATH')}")
     if not path.strip():
         raise InputError(f"{spec!r} names no dataset: write a path or a name after the colon")
-    return READERS[kind](os.path.expanduser(path))
+    dataset, prepare = READERS[kind](os.path.expanduser(path)), PREPARE.get()
+    return prepare(dataset) if prepare else dataset
 
 # %% ../nbs/05_datasets.ipynb #93a718fb
 def dataset_folder(

@@ -5,15 +5,17 @@
 # %% auto #0
 __all__ = ['LEAST_SIZE', 'count_records', 'identical_images', 'image_size', 'count_by_folder', 'count_unread', 'why_unlikely',
            'unlikely_crops', 'value_range', 'inspect_dataset', 'shorten', 'count_lines', 'fault_lines',
-           'format_inspection']
+           'format_inspection', 'without_unreadable']
 
 # %% ../nbs/07_inspection.ipynb #e18c472b
 import hashlib
 import os
 import statistics
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +244,35 @@ def format_inspection(
         if report["cannot_be_scored"]:
             lines.append(f"  It cannot be scored: {report['cannot_be_scored']}.")
     return "\n".join(lines + fault_lines(report, most))
+
+# %% ../nbs/07_inspection.ipynb #73f3cc00
+def without_unreadable(
+    dataset: Dataset,
+    workers: int = 4,  # threads that decode images
+    most: int = 20,  # images that the warning lists
+) -> Dataset:
+    "Leave out the images that cannot be read, and warn. Raises InputError if none is left."
+    splits = {split: getattr(dataset, split) for split in SPLIT_FOLDERS}
+    paths = sorted({record.path for records in splits.values() for record in records})
+    with ThreadPoolExecutor(workers) as pool:
+        sizes = dict(zip(paths, pool.map(image_size, paths), strict=True))
+    faults = [size for size in sizes.values() if isinstance(size, str)]
+    if not faults:
+        return dataset
+    more = [f"… {len(faults)} in all; lf2 inspect lists them"] if len(faults) > most else []
+    warnings.warn(
+        "\n  ".join([
+            f"--skip-unreadable: {len(faults)} of {len(paths)} images of {dataset.name} left out:",
+            *faults[:most], *more,
+        ]),
+        stacklevel=2,
+    )
+    kept = {
+        split: tuple(record for record in records if not isinstance(sizes[record.path], str))
+        for split, records in splits.items()
+    }
+    for split, records in splits.items():
+        if records and not kept[split]:
+            raise InputError(f"--skip-unreadable: no image of {dataset.name} ({split}) can be read")
+    train, query, gallery = kept.values()
+    return replace(dataset, train=train, query=query, gallery=gallery)
