@@ -36,8 +36,7 @@ def run_extract(
     memory: float = 4.0,  # GiB of memory for the features of an .npz; more are in a mapped file
     overwrite: bool = False,  # replace an earlier result at --output
 ) -> None:
-    """Write the descriptors of images, or only of new ones, for NumPy and as Parquet.
-
+    """Write the descriptors of images, for NumPy and as Parquet.
     lf2 extract --data crops:my/crops --model runs/target --output descriptors
     """
     from lf2.apps.extraction import dataset_root, extract_to
