@@ -28,7 +28,7 @@ lab: $(VENV)/.lf2-dev  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(LAB_ARGS) nbs
 
 step: $(VENV)/.lf2-dev  ## run all cells of every notebook in a new kernel, slow ones too
-	@$(BIN)/python tools/notebook.py step nbs/*.ipynb nbs/*/*.ipynb
+	@LF2_CACHE=$$(mktemp -d) IN_TEST=1 $(BIN)/jupyter execute nbs/*.ipynb nbs/*/*.ipynb
 
 docs: $(VENV)/.lf2-docs  ## build the documentation site into _docs/html
 	@$(BIN)/python tools/docs.py

@@ -289,46 +289,35 @@ def run_ablate(config: AblateConfig) -> None:
 # %% ../nbs/87_commands.ipynb #6df5d902
 def run_bench(
     parts: tuple[str, ...] = (  # benchmarks to run
-        "scoring", "re-ranking", "clustering", "loading", "extraction", "step", "ways", "options",
-        "recipe",
+        "scoring", "re-ranking", "clustering", "loading", "extraction", "step", "ways",
     ),
     size: Literal["quick", "market"] = "quick",  # market: as large as Market-1501, for 15 minutes
     runs: int = 5,  # timed repetitions, after one warm-up (fewer for slow benchmarks)
     threads: int = 1,  # number of threads of torch and faiss
     json: str | None = None,  # JSON file to write all times to; default: none
-    # CSV file to write instead: times of growing inputs; default: none
-    growth: str | None = None,
-    # seconds for a growing input; slower ones are extrapolated
-    budget: float = 60.0,
 ) -> None:
     """Time the slow parts against the usual alternatives.
 
     lf2 bench --parts scoring clustering
     """
-    from lf2.experiments.benchmarks import HEADER, run_growth, run_races
+    from lf2.experiments.benchmarks import HEADER, run_races
     from lf2.manifest import git_revision, source_folder
     from lf2.run_folder import write_json
 
-    if growth and json:
-        raise InputError("--growth measures growth and --json keeps races; give one of the two")
     if json:
         require_writable(Path(json), "--json", ".json", '"races"')
-    if growth:
-        require_writable(Path(growth), "--growth", ".csv", "part,images,seconds")
-        run_growth(Path(growth), budget, threads)
-    else:
-        settings = {
-            "parts": list(parts), "size": size, "runs": runs, "device": f"cpu ({threads} threads)",
-            "git_revision": git_revision(source_folder()),
-        }
-        races: list[dict[str, Any]] = []
-        for race in run_races(parts, size, runs, threads):
-            print(race.row if races else f"{HEADER}\n{race.row}", flush=True)
-            races.append(race.as_dict)
-            if json:  # after each race, so that a stopped benchmark loses one at most
-                write_json(json, {**settings, "races": races})
-    if json or growth:
-        print(f"written to {json or growth}")
+    settings = {
+        "parts": list(parts), "size": size, "runs": runs, "device": f"cpu ({threads} threads)",
+        "git_revision": git_revision(source_folder()),
+    }
+    races: list[dict[str, Any]] = []
+    for race in run_races(parts, size, runs, threads):
+        print(race.row if races else f"{HEADER}\n{race.row}", flush=True)
+        races.append(race.as_dict)
+        if json:  # after each race, so that a stopped benchmark loses one at most
+            write_json(json, {**settings, "races": races})
+    if json:
+        print(f"written to {json}")
 
 # %% ../nbs/87_commands.ipynb #42f1e4a2
 def run_synthesize(

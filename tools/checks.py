@@ -1,5 +1,6 @@
 "What has to hold between the notebooks, the package and the files around them."
 import ast
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -48,9 +49,7 @@ def cells(
     return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == kind]
 
 
-def exported(
-    notebook: Path,
-) -> list[str]:
+def exported(notebook: Path) -> list[str]:
     "Find the modules of lf2 that a notebook exports."
     return re.findall(r"^#\s*\|\s*default_exp\s+(\S+)", "\n".join(cells(notebook)), re.M)
 
@@ -253,6 +252,23 @@ def outputs() -> list[str]:
                 said = output.get("evalue") or "".join(output.get("text", ""))
                 complaints.append(f"{name} stores an error or a warning: {said:.100}")
     return complaints
+
+
+def example() -> str:
+    "Compute a fingerprint of the files of the example run."
+    files = [ROOT / name for name in committed() if name.startswith(EXAMPLE)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def outdated() -> list[str]:
+    "Check that outputs of notebooks that load the example run were made with its present files."
+    present = example()
+    return [
+        f"{notebook.relative_to(ROOT)} shows another example: tools/notebook.py run it"
+        for notebook in notebooks()
+        if EXAMPLE in "".join(cells(notebook))
+        and json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("example") != present
+    ]
 
 
 def links() -> list[str]:

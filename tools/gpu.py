@@ -32,9 +32,14 @@ from torch import nn
 from lf2.clustering import kmeans
 from lf2.configuration import LF2Config, preset_config
 from lf2.dbscan import dbscan
-from lf2.distributed import Processes
-from lf2.engine import Engine, RecordedStep
-from lf2.experiments.benchmarks import Network, ReadyStep, made_up_people, method_without_data
+from lf2.engine import RecordedStep
+from lf2.experiments.benchmarks import (
+    Network,
+    ReadyStep,
+    made_up_people,
+    made_up_test,
+    ready_to_step,
+)
 from lf2.features import autocast_in, extract
 from lf2.history import read_history
 from lf2.images import TARGET_AUGMENTATION, Images, augment_batch
@@ -108,18 +113,10 @@ def make_step(
     channels_last: bool = False,
 ) -> ReadyStep:
     "Make a method with random weights, and a batch of random images for each of its streams."
-    people, where = network.batch // 4, {"target": "", "init": "", "output": ""}
-    more = {"bn_group_size": groups, "identities": people, "clusters": (people,)}
-    config = preset_config(LF2Config, preset, **where, **more).checked()
-    processes = Processes(device.type == "cpu", precision or arithmetic(device))
-    layout = torch.channels_last if channels_last else torch.preserve_format
-    method = method_without_data(config, network, processes).to(device, memory_format=layout)
-    shape, positions = (network.batch, 3, *network[1:3]), torch.arange(network.batch)
-    images = [torch.randn(shape, generator=torch_generator(0, "images", stream))
-              for stream in range(config.streams)]
-    batches = [Batch(x.to(device, memory_format=layout), (positions // 4).to(device), positions)
-               for x in images]
-    return ReadyStep(method, batches, method.optimizer(), Engine(processes, method))
+    return ready_to_step(
+        network, network.batch // 4, preset, device, precision or arithmetic(device), groups,
+        channels_last=channels_last,
+    )
 
 
 def prepared(ready: ReadyStep, recorded: bool) -> Callable[[], dict[str, torch.Tensor]]:
@@ -190,17 +187,6 @@ def golden() -> None:
     for tf32 in (False, True):
         set_arithmetic(tf32)
         row(device=GPU.type, tf32=tf32, largest_difference=golden_error(GPU))
-
-
-@piece(60)
-def agree() -> None:
-    "Compare the losses of two training steps on the CPU and on the GPU, from the same start."
-    for backbone in ("tiny", "mobilenet_v2"):
-        for way, device in (("CPU", CPU), ("float32", GPU), ("TF32", GPU)):
-            set_arithmetic(tf32=way == "TF32")
-            ready = make_step(Network(backbone, 64, 32, 16), "paper", device, groups=4)
-            losses = [ready.adapt()["loss"].item() for _ in range(2)]
-            row(backbone=backbone, way=way, losses=losses)
 
 
 @piece(90)
@@ -376,10 +362,8 @@ def scoring() -> None:
     "Score, re-rank and encode neighbourhoods at Market-1501's size, distances on CPU or GPU."
     sizes = (100, 400, 400, 64) if OPTIONS.tiny else (3368, 15913, 12936, 2048)
     queries, gallery, train, channels = sizes
-    features, people = made_up_people(queries + gallery, 30 if OPTIONS.tiny else 750, channels, 3.0)
-    cameras = np.random.default_rng(0).integers(0, 6, len(people))
-    arrays = [half for x in (features, people, cameras) for half in np.split(x, [queries])]
-    ends = []
+    arrays = made_up_test(queries, gallery, 30 if OPTIONS.tiny else 750, channels)
+    features, ends = np.concatenate(arrays[:2]), []
     for device in (GPU, CPU):
         score(*(half[:64] for half in arrays), device=device)  # warm up
         scores, score_s = timed(partial(score, *arrays, device=device))
@@ -464,30 +448,10 @@ def epoch() -> None:
         row(preset=preset, **phases)
 
 
-@piece(0)  # --seconds decides
-def course() -> None:
-    "Adapt with LF² and with the recipe, side by side on the same number of images."
-    folder, until, running = Path(tempfile.mkdtemp()), time.monotonic() + OPTIONS.seconds, {}
-    clusters, epochs, iterations = (20, 2, 2) if OPTIONS.tiny else (250, 20, 200)
-    for preset, batches in (("paper", 3), ("recipe", 1)):  # in a step
-        words = (f"adapt --preset {preset} --target {OPTIONS.target} --init {OPTIONS.init} --epochs"
-                 f" {epochs} --iterations {iterations * 3 // batches} --clusters {clusters}")
-        row(run=preset, command=words)
-        running[preset] = start(words, folder / preset)
-    for preset, process in running.items():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(until - time.monotonic())
-        process.terminate()  # long enough
-        for line in history(folder / preset):
-            row(run=preset, **line)
-        if process.wait() not in (0, 143):
-            raise SystemExit(f"{preset} failed; see the logs in {folder}")
-
-
 def run_piece(name: str) -> bool:  # whether it went well
     "Run a piece in a process of its own; whatever it started ends with it."
-    OPTIONS.inside, limit = name, PIECES[name][1] or OPTIONS.seconds + 40
-    limit *= 3 if OPTIONS.tiny else 1  # a rehearsal is on a CPU, which may be busy
+    OPTIONS.inside = name
+    limit = PIECES[name][1] * (3 if OPTIONS.tiny else 1)  # a CPU may be busy
     rest = [word for word in sys.argv[1:] if word not in OPTIONS.pieces]
     process = subprocess.Popen(
         [sys.executable, __file__, "--inside", name, *rest], start_new_session=True
@@ -510,9 +474,8 @@ def main() -> int:  # exit code
     parser.add_argument("pieces", nargs="*", metavar="PIECE", help=", ".join(PIECES))
     parser.add_argument("--output", default="runs/gpu.jsonl", help="file for JSON lines, appended")
     parser.add_argument("--tiny", action="store_true", help="sizes for a rehearsal on a CPU")
-    parser.add_argument("--init", default=EXAMPLE, help="course: pre-training run to start from")
-    parser.add_argument("--target", default="synthetic:arcade", help="course: dataset to adapt to")
-    parser.add_argument("--seconds", type=float, default=300, help="course: stop after this time")
+    parser.add_argument("--init", default=EXAMPLE, help="epoch: pre-training run to start from")
+    parser.add_argument("--target", default="synthetic:arcade", help="epoch: dataset to adapt to")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.parse_args(namespace=OPTIONS)
     if OPTIONS.inside:

@@ -35,10 +35,7 @@ class Table(NamedTuple):
 TABLE_COLUMNS = ("path", "group", "confidence", "camera", "time")  # empty where there is none
 
 
-def write_tables(
-    folder: Path,
-    table: Table,
-) -> None:
+def write_tables(folder: Path, table: Table) -> None:
     "Write a table as groups.csv and groups.parquet; group is empty for an outlier."
     arrow = import_pyarrow()
     columns: list[list[Any]] = [
@@ -78,9 +75,7 @@ def read_table(
 PEOPLE = "people"  # folder with a folder for each group
 
 
-def people_files(
-    table: Table,
-) -> list[str]:  # [N] such as 0001/name.jpg; outliers/name.jpg
+def people_files(table: Table) -> list[str]:  # [N] such as 0001/name.jpg; outliers/name.jpg
     "Name the file of each crop in the folder of its group; equal names get a number."
     files, taken = [], set()
     for path, number in zip(table.paths, table.numbers, strict=True):

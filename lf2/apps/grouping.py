@@ -20,11 +20,9 @@ from lf2.apps.groups import (
     camera_means,
     centre,
     cluster,
-    correct,
 )
 from ..label_quality import mean_pairwise_ari
 from ..neighbours import in_blocks
-from ..pairs import NO_PAIRS, Pairs
 from ..records import InputError
 from ..seeds import numpy_generator
 
@@ -146,13 +144,12 @@ def group(
     descriptors: np.ndarray,  # [N, C] float32, rows of unit length
     cameras: Sequence[str] | np.ndarray | None = None,  # [N] names; "" or None: unknown
     settings: Settings = DEFAULTS,
-    pairs: Pairs = NO_PAIRS,  # that are known to be the same person, or different people
 ) -> Grouping:
     "Group crops by person. Numbers begin at 1; nothing is random."
     means = {} if cameras is None else camera_means(descriptors, cameras)
     features = centre(descriptors, cameras, means)
     labels = cluster(features, settings)
-    numbers = correct(np.where(labels == OUTLIER, OUTLIER, labels + 1), features, pairs)
+    numbers = np.where(labels == OUTLIER, OUTLIER, labels + 1)
     given = settings.threshold
     threshold = join_threshold(features, numbers) if given is None else given
     return Grouping(features, numbers, means, threshold, int(numbers.max(initial=0)) + 1)

@@ -6,7 +6,7 @@
 __all__ = ['PROJECTIONS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'require_embeddable', 'tsne', 'umap',
            'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'middle_point',
            'groups_of', 'camera_legend', 'plot_before_after', 'embed_together', 'plot_course', 'Confusion',
-           'contingency_table', 'measure_confusion', 'plot_confusion', 'plot_labels_on_plane']
+           'contingency_table', 'measure_confusion', 'busiest_clusters', 'plot_confusion', 'plot_labels_on_plane']
 
 # %% ../../nbs/63_embeddings.ipynb #b0e976b6
 import importlib.util
@@ -196,7 +196,6 @@ def plot_before_after(
 # %% ../../nbs/63_embeddings.ipynb #fd318ca4
 def embed_together(
     snapshots: Sequence[Snapshot],  # of one run: the same images in the same order
-    method: str = "t-SNE",  # a name in `PROJECTIONS`
     seed: int = 0,
 ) -> list[np.ndarray]:  # [N, 2] for each, in one plane
     "Embed snapshots in one plane. Raises `InputError` if they are not of the same images."
@@ -208,17 +207,16 @@ def embed_together(
                 f"the snapshots of epochs {first.epoch} and {other.epoch} are not of the same "
                 "images and network; pass the snapshots of a single run"
             )
-    together = PROJECTIONS[method](np.concatenate([s.features for s in snapshots]), seed)
+    together = tsne(np.concatenate([s.features for s in snapshots]), seed)
     return np.split(together, len(snapshots))
 
 
 def plot_course(
     snapshots: Sequence[Snapshot],  # of one run
-    method: str = "t-SNE",  # a name in `PROJECTIONS`
     seed: int = 0,
 ) -> Figure:
     "Plot a panel for each snapshot, all in one plane."
-    points = embed_together(snapshots, method, seed)
+    points = embed_together(snapshots, seed)
     columns = min(len(snapshots), 5)
     rows = -(-len(snapshots) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 0.3), dpi=100, layout="constrained")
@@ -256,11 +254,10 @@ class Confusion(NamedTuple):
 def contingency_table(
     identities: np.ndarray,  # [N]
     labels: np.ndarray,  # [N] clusters, −1: left out
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # [P, M] counts, [P] identities, [M] clusters
+) -> tuple[np.ndarray, np.ndarray]:  # [P, M] counts, [P] identities
     "Count how many images of each person are in each cluster."
-    clusters = np.unique(labels)
-    counts = contingency_matrix(identities, labels)[:, clusters >= 0]
-    return counts, np.unique(identities), clusters[clusters >= 0]
+    counts = contingency_matrix(identities, labels)[:, np.unique(labels) >= 0]
+    return counts, np.unique(identities)
 
 
 def measure_confusion(
@@ -268,12 +265,12 @@ def measure_confusion(
     labels: np.ndarray,  # [N] clusters, −1: left out
 ) -> Confusion:
     "Measure how far clusters split and merge people. Raises `InputError` if no image has a label."
-    counts, people, clusters = contingency_table(identities, labels)
+    counts, _ = contingency_table(identities, labels)
     if not counts.size:
         raise InputError("no image has a pseudo-label to compare with its identity")
-    labelled = counts[counts.any(1)]
+    (people, clusters), labelled = counts.shape, counts[counts.any(1)]
     return Confusion(
-        len(people), len(clusters), float((labelled > 0).sum(1).mean()),
+        people, clusters, float((labelled > 0).sum(1).mean()),
         float((counts > 0).sum(0).mean()), float((labelled.max(1) / labelled.sum(1)).mean()),
         float((labels < 0).mean()),
     )
@@ -282,6 +279,16 @@ def measure_confusion(
 SHOWN_CLUSTERS = 60  # largest number of columns, so that the counts stay legible
 
 
+def busiest_clusters(
+    counts: np.ndarray,  # [P, M] images of each person in each cluster
+) -> tuple[np.ndarray, int]:  # at most `SHOWN_CLUSTERS` columns of counts; how many others
+    "Find the clusters with most images of one person, sorted by that person."
+    used = np.flatnonzero(counts.any(0))
+    largest = used[np.argsort(-counts[:, used].max(0), kind="stable")[:SHOWN_CLUSTERS]]
+    most, person = counts[:, largest].max(0), counts[:, largest].argmax(0)
+    return largest[np.lexsort((-most, person))], len(used) - len(largest)
+
+# %% ../../nbs/63_embeddings.ipynb #06b0e7a4
 def plot_confusion(
     identities: np.ndarray,  # [N]
     labels: np.ndarray,  # [N] clusters, −1: left out
@@ -291,16 +298,12 @@ def plot_confusion(
 
     Raises `InputError` if none of these people has an image with a label.
     """
-    counts, everybody, _ = contingency_table(identities, labels)
+    counts, everybody = contingency_table(identities, labels)
     rows = np.flatnonzero(np.isin(everybody, people))
     numbers = measure_confusion(identities, labels)
-    columns = np.flatnonzero(counts[rows].any(0))
-    if not len(columns):
+    order, hidden = busiest_clusters(counts[rows])
+    if not len(order):
         raise InputError("none of the people to show has a pseudo-label")
-    largest = np.argsort(-counts[rows][:, columns].max(0), kind="stable")[:SHOWN_CLUSTERS]
-    hidden, columns = len(columns) - len(largest), columns[largest]
-    main = counts[rows][:, columns].argmax(0)  # sort the columns by the person with most images
-    order = columns[np.lexsort((-counts[rows][:, columns].max(0), main))]
     of_people = counts[rows][:, order]
     of_others = np.delete(counts, rows, 0)[:, order].sum(0)
     table = np.vstack([of_people, of_others])
@@ -333,14 +336,13 @@ def plot_labels_on_plane(
     identities: np.ndarray,  # [N]
     labels: np.ndarray,  # [N] clusters, −1: left out
     cameras: np.ndarray,  # [N]
-    method: str = "t-SNE",  # a name in `PROJECTIONS`
     seed: int = 0,
 ) -> Figure:
     "Plot the same points by identity and by pseudo-label; crosses are images without a label."
-    points, kept = PROJECTIONS[method](features, seed), labels >= 0
+    points, kept = tsne(features, seed), labels >= 0
     figure = Figure(figsize=(9.6, 5.1), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    draw_points(left, points, identities, cameras, f"by identity ({method})")
+    draw_points(left, points, identities, cameras, "by identity (t-SNE)")
     _, numbers = np.unique(labels[kept], return_inverse=True)
     draw_points(right, points[kept], numbers + 1, cameras[kept], "by pseudo-label, renumbered")
     x, y = points[~kept].T

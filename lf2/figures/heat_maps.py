@@ -8,7 +8,7 @@ __all__ = ['HEAT_COLOURS', 'CELL_HEIGHT', 'map_names', 'channel_mean', 'over_mea
            'Describer', 'similarity_maps', 'plot_similarities']
 
 # %% ../../nbs/62_heat_maps.ipynb #d426892a
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,8 +123,8 @@ def stripe_shares(
         name: np.concatenate([maps[name] for maps in maps_of_batches])
         for name in maps_of_batches[0]
     }
-    rows, names = [], map_names(parts)[1:]
-    for stripe, (part, name) in enumerate(zip(part_names(parts), names, strict=True)):
+    rows, named = [], zip(part_names(parts), map_names(parts)[1:], strict=True)
+    for stripe, (part, name) in enumerate(named):
         if name not in heats:
             continue
         bare, gated = (mass_on_stripe(heats[x], stripe, parts) for x in ("g", name))
@@ -139,19 +139,17 @@ CELL_HEIGHT = 1.5  # inches, of an image
 
 
 def shares_under(
-    maps: dict[str, np.ndarray],  # as `heat_maps` gives them
+    maps: dict[str, np.ndarray],  # as `heat_maps` gives them, each [B, h, w]
     parts: int,  # K
-    row: int,  # which image
-) -> dict[str, str]:  # by map, for those behind a gate, and for g where there are two stripes
-    "Write the shares that `plot_heat_maps` puts under the maps of a row."
-    texts = {}
-    names = map_names(parts)[1:]
-    for stripe, (part, name) in enumerate(zip(part_names(parts), names, strict=True)):
-        for key in ("g", name) if stripe == 0 else (name,):
-            if key in maps and name in maps:
-                share = mass_on_stripe(maps[key][row : row + 1], stripe, parts)[0]
-                texts[key] = f"{part} {100 * share:.0f} %"
-    return texts
+) -> dict[str, list[str]]:  # [B] texts by map; empty for a model without gates
+    "Write the shares under each gated map for its own stripe, and under g for the first stripe."
+    gated, stripes = map_names(parts)[1:], part_names(parts)
+    stripe_of = {"g": 0} | {name: stripe for stripe, name in enumerate(gated)}
+    return {
+        name: [f"{stripes[stripe]} {100 * share:.0f} %"
+               for share in mass_on_stripe(maps[name], stripe, parts)]
+        for name, stripe in stripe_of.items() if gated[0] in maps
+    }
 
 
 def show_heat(
@@ -179,7 +177,7 @@ def plot_heat_maps(
     maps: dict[str, np.ndarray],  # by column; [B, h, w] of any size
     rows: Sequence[str] | None = None,  # [B] text to the left of each row
     unit: str = "times the map's mean",  # of the colour scale
-    under: Sequence[dict[str, str]] | None = None,  # [B] texts under the maps, by column
+    under: Mapping[str, Sequence[str]] = {},  # [B] texts under the maps, by column
 ) -> Figure:
     """Plot images and their maps side by side, on one colour scale.
 
@@ -199,8 +197,8 @@ def plot_heat_maps(
         for axes, name in zip(row_axes, columns, strict=True):
             heat = maps[name][row] if name in maps else None
             last_layer = show_heat(axes, images[row].numpy(), heat, limits)
-            if under and name in under[row]:
-                axes.set_xlabel(under[row][name], fontsize=7, labelpad=2)
+            if name in under:
+                axes.set_xlabel(under[name][row], fontsize=7, labelpad=2)
         if rows:
             row_axes[0].set_ylabel(rows[row], rotation=0, fontsize=8, ha="right", va="center")
     for axes, name in zip(grid[0], columns, strict=True):

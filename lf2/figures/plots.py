@@ -86,7 +86,7 @@ def column_label(
     column: str,  # of the history
     parts: int,  # K, number of stripes
 ) -> str:
-    "Put a column's name into words, for a legend."
+    "Return the legend text of a column."
     name, part = split_column(column)
     suffix = "" if part is None else ", " + ["whole", *part_names(parts)][part]
     return COLUMN_LABELS.get(name, name.replace("_", " ")) + suffix
@@ -96,7 +96,7 @@ class Panel(NamedTuple):
     "Curves that share an axis."
     title: str
     unit: str  # name of the vertical axis
-    columns: list[str]  # of the history
+    columns: Sequence[str]  # of the history, or their names without the number of the part
     scale: float = 1.0  # factor on the values, 100 for percent
 
 
@@ -161,17 +161,22 @@ def make_panels(
 # %% ../../nbs/60_plots.ipynb #fcd45cde
 def plot_panels(
     history: list[dict[str, Any]],  # rows with "epoch"
-    panels: list[Panel],  # those without a column are left out
+    panels: Sequence[Panel],  # those without a column in the history are left out
     lack: str,  # end of the message "the history has …", if no panel is left
 ) -> tuple[Figure, list[Panel]]:  # and the panels that it shows, one for each axis
     "Plot panels side by side. Raises `InputError` when none has a column."
-    panels = [panel for panel in panels if panel.columns]
-    if not panels:
+    known = [(name, split_column(name)[0]) for name in columns_of(history)]
+    found = [
+        panel._replace(columns=[own[0] for name in panel.columns for own in known if name in own])
+        for panel in panels
+    ]
+    found = [panel for panel in found if panel.columns]
+    if not found:
         raise InputError(f"the history has {lack}")
-    figure, all_axes = make_panels(len(panels))
-    for axes, panel in zip(all_axes, panels, strict=True):
+    figure, all_axes = make_panels(len(found))
+    for axes, panel in zip(all_axes, found, strict=True):
         draw_panel(axes, history, panel)
-    return figure, panels
+    return figure, found
 
 
 def add_legends(figure: Figure) -> None:
@@ -233,12 +238,10 @@ def plot_losses(
     history: list[dict[str, Any]],  # rows as `read_history` gives them
 ) -> Figure:
     "Plot losses over the epochs. Raises `InputError` when there are none."
-    columns = columns_of(history)
-    triplets = [c for c in columns if split_column(c)[0] in ("triplet", "fused_triplet")]
-    panels = [
-        Panel("Loss", "loss", [c for c in ("loss", "cross_entropy") if c in columns]),
-        Panel("Softmax triplet losses", "loss", triplets),
-    ]
+    panels = (
+        Panel("Loss", "loss", ("loss", "cross_entropy")),
+        Panel("Softmax triplet losses", "loss", ("triplet", "fused_triplet")),
+    )
     figure, _ = plot_panels(history, panels, "no losses; pass the history.csv of a run")
     add_legends(figure)
     return figure
@@ -287,13 +290,11 @@ def plot_scores(
     names: Sequence[str] = ("mAP", "rank1"),  # scores to show; the first carries the marks
 ) -> Figure:
     "Plot scores and label quality over the epochs. Raises `InputError` when there is neither."
-    columns = columns_of(history)
-    quality = [c for c in columns if c in ("silhouette", "cross_camera")]
-    quality += [c for c in columns if split_column(c)[0] == "ari"]
-    panels = [
-        Panel("Scores on the test split", "score / %", [n for n in names if n in columns], 100),
-        Panel("Pseudo labels", "signs of good labels (1 is best)", quality),
-    ]
+    panels = (
+        Panel("Scores on the test split", "score / %", names, 100),
+        Panel("Pseudo labels", "signs of good labels (1 is best)",
+              ("silhouette", "cross_camera", "ari")),
+    )
     figure, (first, *_) = plot_panels(history, panels, "neither scores nor label quality to show")
     axes = figure.axes[0]
     for place, name in enumerate(first.columns):  # a dashed line, in the colour of the curve
@@ -313,16 +314,13 @@ def plot_labels(
 
     Raises `InputError` when the history says nothing about them.
     """
-    columns = columns_of(history)
-    axis_labels = {
-        "ari": ("ARI of the pseudo labels", "1 is the truth, 0 is chance"),
-        "ami": ("AMI of the pseudo labels", "1 is the truth, 0 is chance"),
-        "clusters": ("Clusters", "number"), "singletons": ("Clusters of one image", "number"),
-    }
-    panels = [
-        Panel(title, unit, [c for c in columns if split_column(c)[0] == name])
-        for name, (title, unit) in axis_labels.items()
-    ]
+    truth = "1 is the truth, 0 is chance"
+    panels = (
+        Panel("ARI of the pseudo labels", truth, ["ari"]),
+        Panel("AMI of the pseudo labels", truth, ["ami"]),
+        Panel("Clusters", "number", ["clusters"]),
+        Panel("Clusters of one image", "number", ["singletons"]),
+    )
     figure, _ = plot_panels(history, panels, "nothing about its labels to show")
     add_legends(figure)
     return figure

@@ -272,7 +272,7 @@ def draw_heat_maps(run: RunArtifacts) -> Figure:
     "Plot the mean activation of each map, in multiples of its mean."
     maps = heat_maps.heat_maps(*run.networks, run.images)
     parts = run.method.model.settings["parts"]
-    under = [heat_maps.shares_under(maps, parts, row) for row in range(len(run.images))]
+    under = heat_maps.shares_under(maps, parts)
     scaled = {name: heat_maps.over_mean(heat) for name, heat in maps.items()}
     return heat_maps.plot_heat_maps(run.images, scaled, run.names, under=under)
 

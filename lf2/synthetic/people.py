@@ -379,10 +379,7 @@ def sleeve(
     return limbs
 
 # %% ../../nbs/03_people.ipynb #1f0495e3
-def clothe_legs(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def clothe_legs(person: Person, joints: Skeleton) -> list[Limb]:
     "Make legs and shoes, and the clothes worn over them."
     cut, limbs = BOTTOMS[person.bottom], []
     widths = tuple(w * person.girth for w in (0.05, 0.036, 0.024))
@@ -403,10 +400,7 @@ def clothe_legs(
     return limbs
 
 # %% ../../nbs/03_people.ipynb #e1b062ab
-def clothe_trunk(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def clothe_trunk(person: Person, joints: Skeleton) -> list[Limb]:
     "Make the neck, and the clothes worn above the hips."
     cut, hips = TOPS[person.top], joints["hips", 0]
     outline = [0.5, 1.12, 1.07, 0.99, 0.96]  # neck, shoulders, chest, waist, hips
@@ -423,10 +417,7 @@ def clothe_trunk(
     return limbs
 
 # %% ../../nbs/03_people.ipynb #c6709968
-def clothe_arms(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def clothe_arms(person: Person, joints: Skeleton) -> list[Limb]:
     "Make arms, hands and sleeves."
     cut, limbs, cloth = TOPS[person.top], [], person.top_cloth
     if cloth.pattern in ("print", "open", "halves"):  # patterns of the chest
@@ -452,10 +443,7 @@ BEHIND = {  # hair behind the head: start and end as (y, z) from the crown, half
 }
 
 
-def clothe_head(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def clothe_head(person: Person, joints: Skeleton) -> list[Limb]:
     "Make face and hair."
     crown, chin = beside(joints["hips", 0], y=0.428), beside(joints["hips", 0], y=0.397)
     hair, widths = Cloth(person.hair), (0.066, 0.06)
@@ -473,10 +461,7 @@ def clothe_head(
     return limbs
 
 # %% ../../nbs/03_people.ipynb #d926dd54
-def put_on_hat(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def put_on_hat(person: Person, joints: Skeleton) -> list[Limb]:
     "Make the hat, if any; its crown is a pattern of a slightly larger head."
     if person.hat == "none":
         return []
@@ -496,10 +481,7 @@ def put_on_hat(
     return limbs
 
 # %% ../../nbs/03_people.ipynb #42976ff7
-def hang_bag(
-    person: Person,
-    joints: Skeleton,
-) -> list[Limb]:
+def hang_bag(person: Person, joints: Skeleton) -> list[Limb]:
     "Make a backpack, a messenger bag with its strap across the chest, or a tote in the hand."
     hips, side = joints["hips", 0], person.side
     cloth, strap = Cloth(person.bag_colour), Cloth(darker(person.bag_colour))
@@ -603,10 +585,7 @@ def choose(
     return list(options)[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
 
 # %% ../../nbs/03_people.ipynb #78c476db
-def dye(
-    rng: np.random.Generator,
-    colour: Colour,
-) -> Colour:
+def dye(rng: np.random.Generator, colour: Colour) -> Colour:
     "Vary a colour slightly, since no two shirts are dyed the same."
     changes = rng.uniform(-9, 9, 3)
     red, green, blue = (float(c + d) for c, d in zip(colour, changes, strict=True))
@@ -625,10 +604,7 @@ def choose_cloth(
     return Cloth(dye(rng, first), dye(rng, second), choose(rng, patterns))
 
 # %% ../../nbs/03_people.ipynb #96488e59
-def dress_person(
-    wardrobe: Wardrobe,
-    rng: np.random.Generator,
-) -> Person:
+def dress_person(wardrobe: Wardrobe, rng: np.random.Generator) -> Person:
     "Choose a new person's attributes at random."
     style = choose(rng, STYLES)
     return Person(
