@@ -243,6 +243,7 @@ def group_to(
     with SignalGuard(), lock_folder(folder, "--output"):
         require_free(folder, overwrite)
         features, records, source = open_extraction(descriptors)
+        features = np.asarray(features, np.float32)
         known = read_details(details, records)
         table = Table([record.path for record in records], np.zeros(0, np.int64),
                       np.zeros(0, np.float32), known.cameras, known.times)
@@ -252,12 +253,10 @@ def group_to(
             if threshold is not None:
                 value = read_threshold(threshold, source["model"], space)
                 settings = settings._replace(threshold=value)
-            grouping = group(np.asarray(features, np.float32), known.cameras, settings)
+            grouping = group(features, known.cameras, settings)
         else:
-            table, grouping, people = join_earlier(
-                into, table, np.asarray(features, np.float32), people, records, source, settings,
-                threshold,
-            )
+            table, grouping, people = join_earlier(into, table, features, people,
+                                                   records, source, settings, threshold)
         numbers = grouping.numbers
         obeyed = pairs_to_obey(table, details, pairs)
         if len(obeyed.same):
