@@ -10,8 +10,9 @@ __all__ = ['Precision', 'Preset', 'ClusterOn', 'RECIPE', 'METHOD_CONFIGS', 'SIZE
 
 # %% ../nbs/35_configuration.ipynb #53d20cf7
 import inspect
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar, cast, get_type_hints
 
 from lf2.options import (
@@ -22,7 +23,7 @@ from lf2.options import (
     require_distance,
     require_range,
 )
-from .records import InputError
+from .records import Dataset, InputError
 
 # %% ../nbs/35_configuration.ipynb #3ab28990
 Precision = Literal["float32", "tf32", "bfloat16", "float16"]
@@ -55,6 +56,12 @@ class RunOptions:
     resume: bool = False  # continue from the run's checkpoint, or start if there is none
     overwrite: bool = False  # delete an earlier run in --output
 
+    def __post_init__(self) -> None:
+        "Turn paths into text."
+        for name, value in vars(self).items():
+            if isinstance(value, os.PathLike):
+                object.__setattr__(self, name, os.fspath(value))
+
 # %% ../nbs/35_configuration.ipynb #4aa91773
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -86,7 +93,8 @@ class StageConfig(Schedule, RunOptions):
             value = getattr(self, name)
             if not matches_type(value, hint):
                 flag = f"--{name.replace('_', '-')}"
-                raise InputError(f"{flag} {value!r}: it must be {describe_type(hint)}")
+                given = repr(value) if len(repr(value)) < 200 else f"{repr(value)[:200]}…"
+                raise InputError(f"{flag} {given}: it must be {describe_type(hint)}")
             if name in RANGES and value is not None:
                 require_range(name, value, *RANGES[name])
 
@@ -103,9 +111,9 @@ class StageConfig(Schedule, RunOptions):
 class PretrainConfig(StageConfig):
     "Pre-train a model on a labelled source domain."
 
-    source: str  # labelled dataset, for example market1501:DIR
+    source: str | Dataset  # labelled dataset, for example market1501:DIR
     # unlabelled dataset whose images only update the batch-norm statistics; default: none
-    target: str | None = None
+    target: str | Dataset | None = None
     # resnet18, 34, 50 or 101, mobilenet_v2, tiny, tiny48, timm:NAME, a registered one or
     # MODULE:FUNCTION
     backbone: str = "resnet50"
@@ -151,7 +159,7 @@ class Labelling:
 class AdaptConfig(Labelling, StageConfig):
     "Adapt a pre-trained model to an unlabelled target domain."
 
-    target: str  # dataset to adapt to, for example market1501:DIR or crops:DIR
+    target: str | Dataset  # dataset to adapt to, for example market1501:DIR or crops:DIR
     # output folder of lf2 pretrain to start from; without a labelled source: imagenet, none, or a
     # file of weights
     init: str
@@ -434,8 +442,13 @@ RESUME_MUTABLE = {
 
 
 def to_dict(config: StageConfig) -> dict[str, Any]:
-    "Return a configuration as JSON has it, with lists for tuples."
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    "Return a configuration as JSON has it, with lists for tuples and the name of a `Dataset`."
+    def plain(value: Any) -> Any:
+        if isinstance(value, Dataset):  # its content is in the fingerprint
+            return f"python:{value.name}"
+        return list(value) if isinstance(value, tuple) else value
+
+    return {field.name: plain(getattr(config, field.name)) for field in fields(config)}
 
 
 def check_resumable(

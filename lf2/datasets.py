@@ -13,7 +13,7 @@ __all__ = ['SUFFIXES', 'SYSTEM_FOLDERS', 'ARCHIVES', 'LAYOUTS', 'SPLIT_FOLDERS',
            'named_groups', 'split_patterns', 'path_below', 'number_names', 'find_in_paths', 'listed_names',
            'read_crops', 'person_folder', 'read_people', 'whole_number', 'read_csv_rows', 'camera_name', 'find_listed',
            'read_csv', 'write_once', 'synthetic_folder', 'read_synthetic', 'prepare_opened', 'open_dataset',
-           'dataset_folder', 'require_outside']
+           'read_dataset', 'dataset_folder', 'require_outside']
 
 # %% ../nbs/05_datasets.ipynb #b0cc0401
 import csv
@@ -888,9 +888,18 @@ def prepare_opened(
 
 
 def open_dataset(
-    spec: str,  # KIND:PATH, such as "market1501:data/market" or "synthetic:courtyard"
+    spec: str | Dataset,  # KIND:PATH, such as "market1501:data/market"; or a dataset from Python
 ) -> Dataset:
     "Open the dataset that is written `KIND:PATH`. Raises InputError."
+    prepare = PREPARE.get()
+    dataset = spec if isinstance(spec, Dataset) else read_dataset(os.fspath(spec))
+    return prepare(dataset) if prepare else dataset
+
+
+def read_dataset(
+    spec: str,  # KIND:PATH
+) -> Dataset:
+    "Read a dataset with the reader of its kind. Raises InputError."
     kind, colon, path = spec.partition(":")
     kinds = f"kinds are {', '.join(READERS)}"
     own = "crops:{0} for a plain folder of crops, people:{0} for a folder for each person, "
@@ -898,19 +907,23 @@ def open_dataset(
     if not colon:
         raise InputError(f"{spec!r} does not say what kind of dataset it is: write KIND:PATH, "
                          f"for example {own.format(spec or 'PATH')}; {kinds}")
+    if kind == "python":  # as `lf2.configuration.to_dict` writes it
+        raise InputError(f"the dataset {path!r} was made in Python, and a run stores only its "
+                         "name: give it again, as a Dataset or as csv:FILE")
     if not READERS.has(kind):
         raise InputError(f"{spec!r}: unknown kind of dataset {kind!r}; {kinds}. "
                          f"For your own images: {own.format(path or 'PATH')}")
     if not path.strip():
         raise InputError(f"{spec!r} names no dataset: write a path or a name after the colon")
-    dataset, prepare = READERS[kind](os.path.expanduser(path)), PREPARE.get()
-    return prepare(dataset) if prepare else dataset
+    return READERS[kind](os.path.expanduser(path))
 
 # %% ../nbs/05_datasets.ipynb #93a718fb
 def dataset_folder(
-    spec: str,  # KIND:PATH of a dataset
+    spec: str | Dataset,  # KIND:PATH of a dataset
 ) -> str | None:  # None for a table, and for a dataset that is not in a folder
     "Return the folder that a dataset is read from."
+    if isinstance(spec, Dataset):
+        return None
     kind, _, path = spec.partition(":")
     if kind in ("csv", "synthetic"):
         return None
@@ -921,10 +934,12 @@ def dataset_folder(
 
 
 def require_outside(
-    spec: str,  # KIND:PATH of a dataset
+    spec: str | Dataset,  # KIND:PATH of a dataset
     output: Path | str,  # file or folder to be written
 ) -> None:
     "Raise an InputError if a written file could become a crop of the dataset."
+    if isinstance(spec, Dataset):  # its list of images is fixed
+        return
     kind, _, path = spec.partition(":")
     if kind not in ("crops", "people"):
         return

@@ -10,7 +10,7 @@ __all__ = ['RANGES', 'read_comments', 'default_text', 'matches_type', 'describe_
 import inspect
 import math
 from collections.abc import Callable
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from .records import InputError
@@ -77,8 +77,9 @@ def describe_type(
         return " or ".join(describe_type(one) for one in get_args(hint))
     if get_origin(hint) is tuple:
         return f"a tuple, each {describe_type(get_args(hint)[0])}"
-    names = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
-    return names.get(hint, "None")
+    names = {int: "a whole number", float: "a number", str: "text", bool: "True or False",
+             NoneType: "None"}
+    return names.get(hint) or f"a {hint.__name__}"
 
 # %% ../nbs/26_options.ipynb #960e9ebb
 RANGES: dict[str, tuple[float, float]] = {  # field or flag → smallest and largest value

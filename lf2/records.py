@@ -72,7 +72,7 @@ def is_match(query: Record, other: Record) -> bool:
     return os.path.realpath(query.path) != os.path.realpath(other.path)
 
 # %% ../nbs/00_records.ipynb #bdd58833
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     "Records in three splits: `train`, `query` and `gallery`."
     name: str  # for tables and messages
@@ -82,7 +82,13 @@ class Dataset:
     # names of cameras 1, 2, …, if they have names
     cameras: tuple[str, ...] = field(default=(), kw_only=True)
     # path → name of its track, where tracks are known; its crops by one camera are one person
-    tracks: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+    tracks: Mapping[str, str] = field(default_factory=dict, kw_only=True, hash=False)
+
+    def __repr__(self) -> str:  # without its thousands of records
+        counts = len(self.train), len(self.query), len(self.gallery)
+        return "Dataset({!r} with {} training, {} query and {} gallery images)".format(
+            self.name, *counts
+        )
 
     @cached_property
     def num_matched_queries(self) -> int:
