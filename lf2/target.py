@@ -113,6 +113,11 @@ def has_source(
 
 def load_weights_only(config: AdaptConfig, processes: Processes) -> Loaded:
     "Build the network to start from without a source. Raises an `InputError`."
+    if Path(config.init).is_file() and config.backbone is None:
+        raise InputError(
+            f"--init {config.init} is a file of weights: name its network with --backbone, or give "
+            "the folder of a pre-training run"
+        )
     chosen = {name: getattr(config, name) for name in ("backbone", "height", "width")}
     settings = preset_config(
         PretrainConfig, config.preset, source="", output=config.output, weights=config.init,

@@ -97,7 +97,7 @@ def training_settings(config: dict[str, Any]) -> dict[str, Any]:
     settings |= {"weights": "a file"} if is_file else {}
     init = config.get("init")
     if init is not None and not has_source(init):
-        settings["init"] = init if init in ("imagenet", "none") else "a file"
+        settings["init"] = init if init in ("imagenet", "none") else "other"
     return settings
 
 # %% ../../nbs/73_export.ipynb #1a68fc21
