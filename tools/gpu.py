@@ -189,6 +189,17 @@ def golden() -> None:
         row(device=GPU.type, tf32=tf32, largest_difference=golden_error(GPU))
 
 
+@piece(60)
+def agree() -> None:
+    "Compare the losses of two training steps on the CPU and on the GPU, from the same start."
+    for backbone in ("tiny", "mobilenet_v2"):
+        for way, device in (("CPU", CPU), ("float32", GPU), ("TF32", GPU)):
+            set_arithmetic(tf32=way == "TF32")
+            ready = make_step(Network(backbone, 64, 32, 16), "paper", device, groups=4)
+            losses = [ready.adapt()["loss"].item() for _ in range(2)]
+            row(backbone=backbone, way=way, losses=losses)
+
+
 @piece(90)
 def repeat() -> None:
     "Take the same eight steps twice, and count the weights and statistics with the same bits."
