@@ -215,7 +215,7 @@ def acquire(
             "there", stacklevel=4,
         )
 
-
+# %% ../nbs/39_checkpoints.ipynb #66d1f6e1
 @contextmanager
 def lock_folder(
     folder: Path | str,  # created if it does not exist, and then removed if nothing is written

@@ -154,7 +154,7 @@ def run_evaluate(
     write_json(file, result)
     print(f"written to {file}")
 
-
+# %% ../nbs/87_commands.ipynb #8350eb07
 def rerank_estimate(
     split: Any,  # a `TestSplit`
     features: Any,  # of its images

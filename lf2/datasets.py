@@ -54,7 +54,7 @@ def is_system_folder(path: str) -> bool:
     "Return whether an operating system or a disk keeps its own files under this name."
     return os.path.basename(path).lower() in SYSTEM_FOLDERS
 
-
+# %% ../nbs/05_datasets.ipynb #573e38dc
 def visible_entries(
     folder: str,
 ) -> list[os.DirEntry]:
@@ -65,13 +65,13 @@ def visible_entries(
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}") from None
 
-
+# %% ../nbs/05_datasets.ipynb #7fee251a
 def is_unread_image(name: str) -> bool:
     "Return whether a file that is left out may be an image: by its ending, or without any."
     kind = mimetypes.guess_type(name)[0] or ""
     return not os.path.splitext(name)[1] or kind.startswith("image/")
 
-
+# %% ../nbs/05_datasets.ipynb #2bc31890
 def images_in(
     folder: str,
 ) -> list[str]:  # paths, sorted; [] where there is no image
@@ -181,7 +181,7 @@ LAYOUTS = {  # file in another dataset's layout → how it is opened; {0} is the
     "the names are Market-1501's 'people:{0}/pytorch@camera=_c([0-9]+)'",
 }
 
-
+# %% ../nbs/05_datasets.ipynb #8112089e
 def hint_at_layout(
     root: str,  # folder that is there
 ) -> str:  # "" for a layout that is not known
@@ -189,7 +189,7 @@ def hint_at_layout(
     known = (hint for file, hint in LAYOUTS.items() if any(Path(root).glob(file)))
     return next(known, "").format(root)
 
-
+# %% ../nbs/05_datasets.ipynb #b3b88289
 def missing_part(
     root: str,  # folder of the dataset
     *parts: str,  # file or folder that should be in it; of several, one should be
@@ -456,7 +456,7 @@ except Exception as error:
     sys.exit(repr(error))
 """
 
-
+# %% ../nbs/05_datasets.ipynb #a332de26
 def read_cuhk03_protocol(
     path: str,  # cuhk03_new_protocol_config_detected.mat or ..._labeled.mat
 ) -> dict[str, list[tuple[str, int, int]]]:  # split → (file name, identity, view) of each image
@@ -585,7 +585,7 @@ def path_below(
     "Return a path from a folder on, written alike on all systems."
     return Path(os.path.relpath(path, folder)).as_posix()
 
-
+# %% ../nbs/05_datasets.ipynb #f9b03b53
 def number_names(
     names: Iterable[str],  # of cameras or people
 ) -> dict[str, int]:  # name → number
@@ -595,7 +595,7 @@ def number_names(
         return {name: int(name) for name in known}
     return {name: number for number, name in enumerate(known, 1)}
 
-
+# %% ../nbs/05_datasets.ipynb #a9f73fa8
 def find_in_paths(
     place: str,  # camera or track
     paths: list[str],  # of images
@@ -619,7 +619,7 @@ def find_in_paths(
         )
     return names
 
-
+# %% ../nbs/05_datasets.ipynb #4a0aaf6e
 def listed_names(
     numbers: dict[str, int],  # as `number_names` gives them
 ) -> tuple[str, ...]:  # of numbers 1, 2, …; none if the names are numbers
@@ -663,7 +663,7 @@ def person_folder(
         )
     return person
 
-
+# %% ../nbs/05_datasets.ipynb #23a300ae
 def read_people(
     path: str,  # DIR, with a folder for each person, or with train, query and gallery of these
 ) -> Dataset:
@@ -713,7 +713,7 @@ def whole_number(
 
 CSV_COLUMNS = ("path", "split", "identity", "camera", "track")
 
-
+# %% ../nbs/05_datasets.ipynb #b57dfcee
 def read_csv_rows(
     path: str,  # the CSV
 ) -> list[tuple[str, dict[str, str]]]:  # file and line for messages, fields by column
@@ -749,14 +749,14 @@ def read_csv_rows(
         warnings.warn(text, stacklevel=2)
     return rows
 
-
+# %% ../nbs/05_datasets.ipynb #be5740f7
 def camera_name(
     text: str | None,  # in a CSV
 ) -> str:  # "" for an empty field
     "Return the name of a camera, without the .0 that pandas adds to numbers."
     return re.sub(r"^(-1|[0-9]{1,18})\.0*$", r"\1", (text or "").strip())
 
-
+# %% ../nbs/05_datasets.ipynb #b9b91849
 def find_listed(
     path: str,  # of an image, perhaps as Windows writes it
 ) -> str | None:
@@ -886,7 +886,7 @@ def prepare_opened(
     finally:
         PREPARE.reset(token)
 
-
+# %% ../nbs/05_datasets.ipynb #8d2c440c
 def open_dataset(
     spec: str | Dataset,  # KIND:PATH, such as "market1501:data/market"; or a dataset from Python
 ) -> Dataset:
@@ -895,7 +895,7 @@ def open_dataset(
     dataset = spec if isinstance(spec, Dataset) else read_dataset(os.fspath(spec))
     return prepare(dataset) if prepare else dataset
 
-
+# %% ../nbs/05_datasets.ipynb #49499f76
 def read_dataset(
     spec: str,  # KIND:PATH
 ) -> Dataset:

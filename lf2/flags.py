@@ -69,7 +69,7 @@ def automatic_or(
     convert.__name__ = kind.__name__  # for argparse's messages
     return convert
 
-
+# %% ../nbs/86_flags.ipynb #d7c15a8c
 def add_flag(
     group: Any,  # of an `argparse.ArgumentParser`
     name: str,  # in Python
@@ -111,7 +111,7 @@ def add_flag(
     names = name if positional else f"--{name.replace('_', '-')}"
     group.add_argument(names, help=comment.replace("%", "%%"), **options)
 
-
+# %% ../nbs/86_flags.ipynb #f8b979c7
 def positional_names(
     flags: Callable[..., Any],  # a function, or the class of a configuration
 ) -> list[str]:

@@ -69,7 +69,7 @@ def turn_upright(image: Image.Image) -> Image.Image:
         transposition = None
     return image if transposition is None else image.transpose(transposition)
 
-
+# %% ../nbs/06_images.ipynb #939f7f43
 def require_crop_size(image: Image.Image) -> None:
     "Raise `ValueError` for an image of no pixels or too many, before it is decoded or resized."
     if max(image.size) > MAX_SIDE or image.width * image.height > MAX_PIXELS:
@@ -77,7 +77,7 @@ def require_crop_size(image: Image.Image) -> None:
     if not min(image.size):
         raise ValueError("it has no pixels")
 
-
+# %% ../nbs/06_images.ipynb #4bd09ec2
 def decode(
     path: str | os.PathLike,  # image file
 ) -> Image.Image:  # upright 8-bit RGB, in its own size
@@ -350,7 +350,7 @@ def send(values: Tensor, device: torch.device) -> Tensor:
         values = values.pin_memory()
     return values.to(device, non_blocking=True)
 
-
+# %% ../nbs/06_images.ipynb #225b6b2d
 @dataclass(frozen=True)
 class Augmentation:
     "Flip, pad, crop, normalise, erase: the released code's order, after resizing."
@@ -410,7 +410,7 @@ def normalisation_table() -> np.ndarray:  # [3, 256] float32
     levels = torch.arange(256).to(torch.uint8).expand(3, 1, 256)
     return normalise(levels)[:, 0].numpy()
 
-
+# %% ../nbs/06_images.ipynb #b486d436
 @cache
 def numba_kernel() -> Callable[..., None] | None:  # None without numba, or if it cannot be loaded
     "Compile the loop that gathers, mirrors, pads, crops, normalises and erases into `out`."
@@ -443,7 +443,7 @@ def numba_kernel() -> Callable[..., None] | None:  # None without numba, or if i
 
     return fill
 
-
+# %% ../nbs/06_images.ipynb #1fb6bdbe
 def augment_batch(
     images: Images,
     indices: Tensor,  # [B] positions

@@ -194,7 +194,7 @@ def count_lines(
         lines.append(f"{side:27}{pixels}")
     return lines
 
-
+# %% ../nbs/07_inspection.ipynb #19adf2ac
 def fault_lines(
     report: dict[str, Any],  # as `inspect_dataset` returns it
     most: int,  # entries of a long list that are shown
@@ -217,7 +217,7 @@ def fault_lines(
         )
     return lines
 
-
+# %% ../nbs/07_inspection.ipynb #e5d5e2c5
 def format_inspection(
     report: dict[str, Any],  # as `inspect_dataset` returns it
     most: int = 5,  # entries of a long list that are shown

@@ -55,7 +55,7 @@ def read_rows(
     ]
     return [(place, row) for place, row in cells if any(row.values())]
 
-
+# %% ../nbs/09_pairs.ipynb #d43f505f
 def path_finder(
     paths: Sequence[str],  # [N] of the crops, as the table of descriptors has them
     folder: Path,  # that relative paths may start from
@@ -88,7 +88,7 @@ class Pairs(NamedTuple):
 NO_PAIRS = Pairs(*(np.zeros(0, kind) for kind in (np.int64, np.int64, bool, np.int64)))
 VERDICTS = {"same": True, "different": False}
 
-
+# %% ../nbs/09_pairs.ipynb #7ed41853
 def read_pairs(
     path: Path | str,  # CSV with the columns first, second (paths) and verdict (same, different)
     paths: Sequence[str],  # [N] of the crops
@@ -120,7 +120,7 @@ def read_pairs(
         )
     return result
 
-
+# %% ../nbs/09_pairs.ipynb #7c9b975d
 def contradictions(
     pairs: Pairs,
     count: int,  # N, crops
@@ -140,7 +140,7 @@ class Details(NamedTuple):
     times: np.ndarray  # [N] float64, seconds; NaN if unknown
     tracks: np.ndarray  # [N] str, name of the track; "" if unknown
 
-
+# %% ../nbs/09_pairs.ipynb #ab669450
 def read_time(
     text: str,  # seconds, or a date and time in ISO 8601
     place: str,  # in a file, for the message
@@ -159,7 +159,7 @@ def read_time(
         f"{place}: time must be a number of seconds or like 2026-03-01T12:00:01.5, not {text!r}"
     )
 
-
+# %% ../nbs/09_pairs.ipynb #13e58b2e
 def detail_rows(
     source: Path | str,  # CSV with a column path and any of camera, time, track; or KIND:PATH
 ) -> list[tuple[str, dict[str, str]]]:  # place for messages, and the fields by column
@@ -177,7 +177,7 @@ def detail_rows(
         for path, _, camera in dataset.train + dataset.query + dataset.gallery
     ]
 
-
+# %% ../nbs/09_pairs.ipynb #f51e3794
 def read_details(
     path: Path | str | None,  # as `detail_rows` takes it; None: nothing but the records is known
     records: Sequence[Record],  # [N]; their cameras count where the file names none

@@ -129,7 +129,7 @@ class Stored(NamedTuple):
     pick: str  # a name in `PICK_FILES`
     weights: Path  # file
 
-
+# %% ../nbs/42_saved_models.ipynb #4e396f57
 def exported_config(
     folder: Path,
 ) -> dict | None:  # config.json; None where it is not there, or is that of a run
@@ -139,7 +139,7 @@ def exported_config(
     content = read_json(folder / "config.json")
     return content if isinstance(content, dict) and "kind" in content else None
 
-
+# %% ../nbs/42_saved_models.ipynb #aeb9a78e
 def find_model(
     folder: Path | str,  # of a run or an export
     pick: str = "last",  # a name in `PICK_FILES`; the default takes from an export what it holds

@@ -85,7 +85,7 @@ class Calibration:
         prior = self.share if prior is None else prior
         return expit(self.slope * np.asarray(scores) + self.intercept + logit(prior))
 
-
+# %% ../../nbs/75_calibration.ipynb #98301453
 def pair_groups(
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
     most: int = 20_000,  # pairs of each kind, at random
@@ -106,7 +106,7 @@ def pair_groups(
     same = np.arange(ends.shape[1]) >= rows[0].shape[1]
     return Pairs(ends[0], ends[1], same, ends[0])
 
-
+# %% ../../nbs/75_calibration.ipynb #808af510
 def calibrate_pairs(
     features: np.ndarray,  # [N, C] float32, rows of unit length
     known: Pairs,  # at least `LEAST` of each kind

@@ -165,7 +165,7 @@ def listen(
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot listen at --host {host} --port {port}: {reason}") from None
 
-
+# %% ../../nbs/72_explore.ipynb #283ef5d4
 def make_server(
     explorer: Explorer,
     host: str = "",  # name that the page listens at

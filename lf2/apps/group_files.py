@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
 TABLE_COLUMNS = ("path", "group", "confidence", "camera", "time")  # empty where there is none
 
-
+# %% ../../nbs/78_group_files.ipynb #5356c2af
 def write_tables(folder: Path, table: Table) -> None:
     "Write a table as groups.csv and groups.parquet; group is empty for an outlier."
     arrow = import_pyarrow()
@@ -58,7 +58,7 @@ def write_tables(folder: Path, table: Table) -> None:
         writer.writerow(TABLE_COLUMNS)
         writer.writerows(zip(*columns, strict=True))
 
-
+# %% ../../nbs/78_group_files.ipynb #3804b866
 def read_table(
     path: Path,  # groups.parquet
 ) -> Table:
@@ -89,7 +89,7 @@ def people_files(table: Table) -> list[str]:  # [N] such as 0001/name.jpg; outli
         files.append(file)
     return files
 
-
+# %% ../../nbs/78_group_files.ipynb #02ce70d1
 def require_replaceable(
     folder: Path,  # of an earlier `lf2 group`, with a folder `people`
 ) -> None:
@@ -104,7 +104,7 @@ def require_replaceable(
             "there; move it, or choose another folder"
         )
 
-
+# %% ../../nbs/78_group_files.ipynb #2c4c8b44
 def write_people(
     folder: Path,
     table: Table,

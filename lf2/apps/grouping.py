@@ -52,7 +52,7 @@ def group_scores(
             scores[block, position] = np.where(count > 0, sums / np.maximum(count, 1), -1)
     return scores, names
 
-
+# %% ../../nbs/77_grouping.ipynb #e37cffcb
 def join_threshold(
     features: np.ndarray,  # [N, C] float32, rows of unit length
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
@@ -70,7 +70,7 @@ def join_threshold(
     reached = 1 - np.searchsorted(others, own) / len(others)
     return float(own[np.abs(missed - reached).argmin()])
 
-
+# %% ../../nbs/77_grouping.ipynb #1e0d302b
 @dataclass
 class Grouping:
     "Crops in groups, one for each person, with numbers that stay when new crops arrive."

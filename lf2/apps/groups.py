@@ -122,7 +122,7 @@ def split_groups(
                 following += 1
     return numbers
 
-
+# %% ../../nbs/74_groups.ipynb #945b23c7
 def join_groups(
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
     pairs: Pairs,
@@ -147,7 +147,7 @@ def join_groups(
     names, owner = np.unique(numbers, return_inverse=True)
     return np.array([present(name) for name in names.tolist()], np.int64)[owner]
 
-
+# %% ../../nbs/74_groups.ipynb #f1ee808f
 def correct(
     numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
     features: np.ndarray,  # [N, C] float32, rows of unit length

@@ -68,7 +68,7 @@ def calibrate(
     return {name: calibrate_pairs(features, known, rate, method, seed=seed)
             for name, features in spaces.items()}
 
-
+# %% ../../nbs/76_thresholds.ipynb #df817711
 def calibrate_to(
     folder: Path | str,
     descriptors: Path | str,  # folder that `lf2 extract` made
@@ -94,7 +94,7 @@ def calibrate_to(
                    {**about, **{space: asdict(of) for space, of in found.items()}})
     return found
 
-
+# %% ../../nbs/76_thresholds.ipynb #9b27b9c4
 def open_calibration(
     folder: Path | str,  # that `lf2 calibrate` made
     model: dict[str, Any],  # whose descriptors are compared
@@ -124,7 +124,7 @@ def open_calibration(
     require_fields(content[space], {**kinds, **lists, "method": str}, str(path), again)
     return Calibration(**{name: content[space][name] for name in kinds})
 
-
+# %% ../../nbs/76_thresholds.ipynb #e31c518a
 def read_threshold(
     text: str,  # a number, or a folder that `lf2 calibrate` made
     model: dict[str, Any],  # whose descriptors are compared

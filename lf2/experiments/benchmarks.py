@@ -342,7 +342,7 @@ class ReadyStep(NamedTuple):
                 self.method.model.teacher.backbone(batch.images)
         return len(self.batches)
 
-
+# %% ../../nbs/81_benchmarks.ipynb #a8c35d09
 def ready_to_step(
     network: Network,
     people: int,  # pseudo-identities

@@ -123,7 +123,7 @@ class Query(NamedTuple):
     vectors: dict[str, np.ndarray]  # by model, [C] of unit length
     position: int | None = None  # in the gallery; None for an image from elsewhere
 
-
+# %% ../../nbs/65_before_after.ipynb #7e685fcb
 @dataclass
 class Explorer:
     "A gallery, and its descriptors before and after adaptation."

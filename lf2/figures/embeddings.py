@@ -41,7 +41,7 @@ def require_embeddable(
         raise InputError(f"{len(features)} images are too few for an embedding; pass at least 5")
     return features
 
-
+# %% ../../nbs/63_embeddings.ipynb #bb5637c1
 def tsne(
     features: np.ndarray,  # [N, C]
     seed: int = 0,
@@ -54,7 +54,7 @@ def tsne(
     engine = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed)
     return engine.fit_transform(features).astype(np.float32)
 
-
+# %% ../../nbs/63_embeddings.ipynb #58626099
 def umap(
     features: np.ndarray,  # [N, C]
     seed: int = 0,
@@ -75,7 +75,7 @@ def umap(
 
 PROJECTIONS: dict[str, Callable[..., np.ndarray]] = {"t-SNE": tsne, "UMAP": umap}
 
-
+# %% ../../nbs/63_embeddings.ipynb #371728f0
 def installed_projections() -> list[str]:  # names in `PROJECTIONS`
     "List the embedding methods whose packages are installed."
     return [name for name in PROJECTIONS if name != "UMAP" or importlib.util.find_spec("umap")]
@@ -134,7 +134,7 @@ def draw_points(
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
 
-
+# %% ../../nbs/63_embeddings.ipynb #1da0a236
 def middle_point(
     points: np.ndarray,  # [N, 2]
 ) -> np.ndarray:  # [2]
@@ -142,7 +142,7 @@ def middle_point(
     gaps = np.sqrt(((points[:, None] - points) ** 2).sum(2)).sum(1)
     return points[gaps.argmin()]
 
-
+# %% ../../nbs/63_embeddings.ipynb #676d2ca3
 def groups_of(
     identities: np.ndarray,  # [N]
     cameras: np.ndarray,  # [N]
@@ -156,7 +156,7 @@ def groups_of(
             groups.append((place, positions, marker))
     return groups
 
-
+# %% ../../nbs/63_embeddings.ipynb #cc26e25e
 def camera_legend(
     figure: Figure,
     cameras: np.ndarray,  # [N]

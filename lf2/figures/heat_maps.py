@@ -99,7 +99,7 @@ class StripeShare(NamedTuple):
             f"correlation of the two maps {self.correlation:.3f}"
         )
 
-
+# %% ../../nbs/62_heat_maps.ipynb #11e9a559
 def correlations(
     one: np.ndarray,  # [B, h, w]
     other: np.ndarray,  # [B, h, w]
@@ -109,7 +109,7 @@ def correlations(
     scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
     return (one * other).sum(1) / np.where(scale == 0, np.nan, scale)
 
-
+# %% ../../nbs/62_heat_maps.ipynb #af0a9105
 def stripe_shares(
     adapted: LF2,
     images: Images,  # of a test set; or anything with a length that gives uint8 [B, 3, H, W]
@@ -151,7 +151,7 @@ def shares_under(
         for name, stripe in stripe_of.items() if gated[0] in maps
     }
 
-
+# %% ../../nbs/62_heat_maps.ipynb #717fd6e3
 def show_heat(
     axes: Axes,  # to draw on
     image: np.ndarray,  # [3, H, W] uint8
@@ -171,7 +171,7 @@ def show_heat(
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
     return top_layer
 
-
+# %% ../../nbs/62_heat_maps.ipynb #26fb6a38
 def plot_heat_maps(
     images: Tensor,  # [B, 3, H, W] uint8
     maps: dict[str, np.ndarray],  # by column; [B, h, w] of any size

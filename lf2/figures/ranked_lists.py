@@ -222,7 +222,7 @@ def compare_queries(
         together=2, **size,
     )
 
-
+# %% ../../nbs/61_ranked_lists.ipynb #2c03b0fa
 def compare_lists(
     split: TestSplit,  # Q queries and G gallery images
     before: np.ndarray,  # [Q + G, C] descriptors of `split.images`

@@ -83,7 +83,7 @@ def spread_evenly(
     "Choose positions spread evenly from the first to the last."
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
 
-
+# %% ../../nbs/64_report.ipynb #f09041d6
 def epochs_of(
     folder: Path,  # of a run
 ) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def epochs_of(
         raise InputError(f"{folder / 'history.csv'} holds no epoch")
     return history
 
-
+# %% ../../nbs/64_report.ipynb #0deff140
 class CellOutput(NamedTuple):
     "What a cell of the notebook shows: Jupyter and nbconvert take the richest MIME type."
     data: dict[str, str]  # content by MIME type
@@ -105,12 +105,12 @@ class CellOutput(NamedTuple):
     def __repr__(self) -> str:
         return self.data["text/plain"]
 
-
+# %% ../../nbs/64_report.ipynb #bc277798
 def markdown(text: str) -> CellOutput:
     "Show text in Markdown."
     return CellOutput({"text/markdown": text, "text/plain": text}, {})
 
-
+# %% ../../nbs/64_report.ipynb #c89b11f8
 class RunArtifacts:
     "What the pictures of a run are made from, and the pictures."
 
@@ -276,13 +276,13 @@ def draw_heat_maps(run: RunArtifacts) -> Figure:
     scaled = {name: heat_maps.over_mean(heat) for name, heat in maps.items()}
     return heat_maps.plot_heat_maps(run.images, scaled, run.names, under=under)
 
-
+# %% ../../nbs/64_report.ipynb #130f4b6d
 def draw_eigen_maps(run: RunArtifacts) -> Figure:
     "Plot the first principal component of each map, by EigenCAM."
     maps = heat_maps.eigen_maps(*run.networks, run.images)
     return heat_maps.plot_heat_maps(run.images, maps, run.names, "share of the map's maximum")
 
-
+# %% ../../nbs/64_report.ipynb #19647d00
 def draw_similarities(run: RunArtifacts) -> Figure:
     "Plot pairs of the same person, and each with the most similar other person."
     images, people, cameras = run.split.images, run.identities, run.split.cameras
@@ -297,7 +297,7 @@ def draw_similarities(run: RunArtifacts) -> Figure:
     left, right, rows = map(list, zip(*pairs, strict=True))
     return heat_maps.plot_similarities(run.method.model, images[left], images[right], rows)
 
-
+# %% ../../nbs/64_report.ipynb #aea55bac
 def draw_clusters(run: RunArtifacts) -> Figure:
     "Plot people of the test split as points, before and after adaptation."
     chosen = run.person_indices
@@ -305,7 +305,7 @@ def draw_clusters(run: RunArtifacts) -> Figure:
     people, cameras = run.identities[chosen], run.split.cameras[chosen]
     return embeddings.plot_before_after(features, people, cameras, seed=run.seed)
 
-
+# %% ../../nbs/64_report.ipynb #4710ca72
 def draw_label_points(run: RunArtifacts) -> Figure:
     "Plot training images of some people, by identity and by pseudo-label."
     chosen, describe = run.labelled_indices, run.method.model.describe
@@ -315,13 +315,13 @@ def draw_label_points(run: RunArtifacts) -> Figure:
         seed=run.seed,
     )
 
-
+# %% ../../nbs/64_report.ipynb #83a2c81c
 def draw_confusion(run: RunArtifacts) -> Figure:
     "Plot pseudo-labels of the training images against their identities."
     people = np.unique(run.truth[run.labelled_indices])
     return embeddings.plot_confusion(run.truth, run.labels, people)
 
-
+# %% ../../nbs/64_report.ipynb #dbff4529
 def draw_lists(run: RunArtifacts) -> Figure:
     "Plot best, typical and worst queries; without labels, some crops and those most similar."
     before, after = run.descriptors.values()
@@ -339,7 +339,7 @@ def title_of(run: RunArtifacts) -> str:
     source = Path(run.target.config.init).name
     return f"{run.folder.name}: {run.target.dataset.name} from {source}"
 
-
+# %% ../../nbs/64_report.ipynb #f16939cd
 def summary_of(run: RunArtifacts) -> str:
     "Summarise the run in a sentence."
     config, results = run.target.config, run.results
@@ -357,7 +357,7 @@ def summary_of(run: RunArtifacts) -> str:
         f"{after} % (last epoch)."
     )
 
-
+# %% ../../nbs/64_report.ipynb #ad2e1864
 def show_summary(run: RunArtifacts) -> CellOutput:
     "Show a run's title and summary."
     return markdown(
@@ -366,7 +366,7 @@ def show_summary(run: RunArtifacts) -> CellOutput:
         "publish pictures of real people."
     )
 
-
+# %% ../../nbs/64_report.ipynb #045f879e
 def show_results(
     results: dict[str, Any],  # of results.json
 ) -> CellOutput | None:
@@ -383,14 +383,14 @@ def show_results(
             lines.append(f"| {' | '.join([name, str(scores.get('epoch', '–')), *cells])} |")
     return markdown("\n".join(lines)) if len(lines) > 2 else None
 
-
+# %% ../../nbs/64_report.ipynb #04fae94b
 def show_shares(run: RunArtifacts) -> CellOutput | None:
     "Show how much of each gated map is on its stripe; nothing without labels or gates."
     model, split = run.method.model, run.target.split
     shares = heat_maps.stripe_shares(model, split.images) if split else []
     return markdown("\n\n".join(share.text for share in shares)) if shares else None
 
-
+# %% ../../nbs/64_report.ipynb #b78b1619
 def show_json(path: Path) -> CellOutput:
     "Show a JSON file."
     return CellOutput({"text/plain": json.dumps(read_json(path), indent=1)}, {})
@@ -456,7 +456,7 @@ def write_page(
         text = page.render(title=title_of(run), body=body, headings=headings)
         temporary.write_text(text, encoding="utf-8")
 
-
+# %% ../../nbs/64_report.ipynb #8943c71e
 def require_own_pictures(
     output: Path,  # folder
 ) -> None:
@@ -471,7 +471,7 @@ def require_own_pictures(
             f"--output {output}: {taken} is there, and not of lf2 figures; choose another folder"
         )
 
-
+# %% ../../nbs/64_report.ipynb #5c589fb9
 def make_report(
     folder: Path | str,  # of an adaptation run
     output: Path | str | None = None,  # folder; None: the folder pictures in the run's folder
@@ -494,7 +494,7 @@ def make_report(
     except OSError as error:
         raise InputError(f"the figures of {folder} cannot be written: {error}") from None
 
-
+# %% ../../nbs/64_report.ipynb #26c757e7
 def write_report(
     run: RunArtifacts,
     output: Path,  # folder
