@@ -1,5 +1,6 @@
 "Work on a notebook without a browser: as text, or run in place."
 import argparse
+import ast
 import sys
 from pathlib import Path
 
@@ -15,6 +16,17 @@ from nbdev.process import NBProcessor
 
 PERCENT = {"extension": ".py", "format_name": "percent"}
 KERNEL = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+
+
+def fold(cells: list) -> None:
+    "Let JupyterLab fold cells that no reader needs: hidden ones, plots and lists of imports."
+    for cell in cells:
+        if cell.cell_type == "code":
+            code = "\n".join(x for x in cell.source.split("\n") if x[:1] not in ("%", "!"))
+            parts = ast.parse(code).body
+            imports = all(isinstance(part, (ast.Import, ast.ImportFrom)) for part in parts)
+            hidden = cell.source.startswith(("#| hide", "#| echo: false"))
+            cell.metadata = {"jupyter": {"source_hidden": True}} if hidden or imports else {}
 
 
 def to_text(
@@ -45,6 +57,7 @@ def merge(text: Path) -> Path:  # the notebook beside it
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.outputs = cell.outputs if before.get(cell.get("id")) == cell.source else []
+    fold(content.cells)
     content.metadata, content.nbformat_minor = metadata, 5  # the first with cell ids
     nbformat.write(content, notebook)
     write_nb(read_nb(notebook), notebook)  # once more, in nbdev's way of writing
@@ -75,6 +88,7 @@ def run(
     with working_directory(notebook.parent):
         CaptureShell(notebook).run_all(content, exc_stop=True, preproc=is_left_out)
     clean_nb(content)
+    fold(content.cells)
     if checks.EXAMPLE in "".join(cell.source for cell in content.cells):
         content.metadata["example"] = checks.example()
     write_nb(content, notebook)

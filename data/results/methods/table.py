@@ -2,10 +2,11 @@
 
 From the repository's root: python data/results/methods/table.py
 It reads the finished runs in runs/methods; name other folders if yours are elsewhere. A line of another seed or
-method that is in a file already stays there.
+method that is in a file already stays there. TABLES=FOLDER writes the two files into another folder.
 """
 import csv
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from lf2.configuration import AdaptConfig
 from lf2.loop import METHODS
 
-HERE = Path("data/results/methods")
+HERE = Path(os.environ.get("TABLES", "data/results/methods"))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
