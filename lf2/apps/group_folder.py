@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GROUPS_INFO', 'GROUPS_DATA', 'GROUP_FILES', 'GROUPS_FIELDS', 'GROUP_AGAIN', 'UNKNOWN', 'count_interval',
            'save_grouping', 'open_groups', 'compare_with_labels', 'choose_settings', 'require_free', 'require_files',
-           'join_earlier', 'pairs_to_obey', 'write_groups', 'group_to', 'summary_lines']
+           'join_earlier', 'known_people', 'write_groups', 'group_to', 'summary_lines']
 
 # %% ../../nbs/79_group_folder.ipynb #6aa25eed
 import os
@@ -29,7 +29,7 @@ from lf2.apps.group_files import (
     write_tables,
 )
 from .grouping import Grouping, Trials, group, repeat_clusters
-from .groups import DEFAULTS, OUTLIER, Settings, correct
+from .groups import DEFAULTS, OUTLIER, Settings, correct, keep_tracks
 from lf2.apps.tables import (
     checksum,
     import_pyarrow,
@@ -40,7 +40,16 @@ from lf2.apps.tables import (
 from .thresholds import read_threshold
 from ..checkpoints import SignalGuard, atomic_write, lock_folder
 from ..label_quality import cross_camera_pairs, label_quality, pair_quality
-from ..pairs import NO_PAIRS, Details, Pairs, combine_pairs, link_tracks, read_details, read_pairs
+from lf2.pairs import (
+    NO_PAIRS,
+    Details,
+    Pairs,
+    combine_pairs,
+    link_tracks,
+    read_details,
+    read_pairs,
+    tracks_of,
+)
 from ..records import InputError, Record
 from ..run_folder import read_json, write_json
 
@@ -185,16 +194,16 @@ def join_earlier(
     return table, grouping, np.concatenate([earlier_people, people[rows]])
 
 # %% ../../nbs/79_group_folder.ipynb #725f55b4
-def pairs_to_obey(
+def known_people(
     table: Table,  # of all crops
     details: Path | str | None,  # as `read_details` takes it
     pairs: Path | str | None,  # CSV of crops that are the same person, or different people
-) -> Pairs:
-    "Collect the pairs that are known, by name and by track. Raises `InputError`."
+) -> tuple[list[list[int]], Pairs]:
+    "Return the rows of each track, and the pairs known by name or track. Raises `InputError`."
     tracks = read_details(details, [Record(path, None, None) for path in table.paths]).tracks
-    links = link_tracks(Details(table.cameras, table.times, tracks))
+    information = Details(table.cameras, table.times, tracks)
     named = NO_PAIRS if pairs is None else read_pairs(pairs, table.paths)
-    return combine_pairs(named, links, table.paths)
+    return tracks_of(information), combine_pairs(named, link_tracks(information), table.paths)
 
 # %% ../../nbs/79_group_folder.ipynb #e6fadc4e
 def write_groups(
@@ -257,8 +266,8 @@ def group_to(
         else:
             table, grouping, people = join_earlier(into, table, features, people,
                                                    records, source, settings, threshold)
-        numbers = grouping.numbers
-        obeyed = pairs_to_obey(table, details, pairs)
+        tracks, obeyed = known_people(table, details, pairs)
+        numbers = keep_tracks(grouping.numbers, tracks, grouping.following)
         if len(obeyed.same):
             numbers = correct(numbers, grouping.features, obeyed, grouping.following)
             grouping.numbers = numbers

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_NEW_CAMERA', 'OUTLIER', 'DEFAULTS', 'APART', 'camera_means', 'centre', 'Settings', 'cluster', 'split_groups',
-           'join_groups', 'correct']
+           'join_groups', 'correct', 'keep_tracks']
 
 # %% ../../nbs/74_groups.ipynb #8dffde7c
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -162,3 +162,20 @@ def correct(
         else:
             numbers = join_groups(numbers, pairs, following)
     return numbers
+
+# %% ../../nbs/74_groups.ipynb #6ec92ff9
+def keep_tracks(
+    numbers: np.ndarray,  # [N] group of each crop, or `OUTLIER`
+    tracks: Iterable[Sequence[int]],  # rows of each track
+    following: int,  # first number that no group has
+) -> np.ndarray:  # [N] in which each track is in one group
+    "Move each track to the group of most of its crops. A track of outliers becomes a new group."
+    moved = numbers.copy()
+    for rows in map(list, tracks):
+        known, counts = np.unique(numbers[rows][numbers[rows] != OUTLIER], return_counts=True)
+        if len(known):
+            moved[rows] = known[counts.argmax()]
+        elif len(rows) > 1:
+            moved[rows] = following
+            following += 1
+    return moved
