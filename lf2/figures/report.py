@@ -125,6 +125,7 @@ class RunArtifacts:
         self.folder, self.people, self.seed = Path(folder), people, seed
         self.output: Path | None = None  # folder for the pictures' files; None: none are written
         self.pictures: Sequence[str] | None = None  # names of those to show; None: all
+        self.not_drawn: dict[str, list[str]] = {}  # reason → names of pictures
         config = config_of(folder, **moved)
         self.results = read_json(self.folder / "results.json")
         if not {"last", "direct_transfer"} <= set(self.results):
@@ -254,13 +255,18 @@ class RunArtifacts:
         draw: Callable[["RunArtifacts"], Figure],
         photographs: bool = False,  # whether images of people fill it
     ) -> CellOutput | None:  # None if the picture is not wanted
-        "Show a picture, and write it as PNG and SVG; or show the reason why that is not possible."
+        """Show a picture, and write it as PNG and SVG; or show the reason why that is not possible.
+
+        Of a report, which has an output folder, `not_drawn` collects the reasons instead.
+        """
         if self.pictures is not None and name not in self.pictures:
             return None
         try:
             figure = draw(self)
         except InputError as error:
-            return markdown(f"Not drawn ({name}): {escape(str(error).rstrip('.'))}.")
+            reason = escape(str(error).rstrip("."))
+            self.not_drawn.setdefault(reason, []).append(name)
+            return None if self.output else markdown(f"Not drawn ({name}): {reason}.")
         if self.output:
             plots.save_figure(figure, self.output / name, ("png", "svg"))
         content = base64.b64encode(plots.encode_figure(figure, photographs)).decode()
@@ -504,7 +510,8 @@ def write_report(
     "Execute the notebook with a run in place of the example, and write the page."
     require_outside(run.target.config.target, output)
     output.mkdir(parents=True, exist_ok=True)
-    run.output, run.pictures, page = output, pictures, output / "report.html"
+    run.output, run.pictures, run.not_drawn = output, pictures, {}
+    page = output / "report.html"
     if not page.exists():  # written first, since it marks the folder
         write_page(page, run)
     cells = notebook_cells()
@@ -515,8 +522,13 @@ def write_report(
             start = i + 1
         elif cell["cell_type"] == "code":
             cell["outputs"] = run_cell(cell["source"], names)
+    cells = filled_sections(cells[start:])
+    if run.not_drawn:
+        reasons = (f"{', '.join(names)} ({reason})" for reason, names in run.not_drawn.items())
+        sentence = {"source": f"Not drawn: {'; '.join(reasons)}.", "id": "not-drawn"}
+        cells.insert(1, {"cell_type": "markdown", "metadata": {}, **sentence})
     try:
-        write_page(page, run, filled_sections(cells[start:]))
+        write_page(page, run, cells)
     except InputError:
         if require_page:
             raise
