@@ -100,6 +100,8 @@ def epoch_line(
 ) -> str:
     "Format one epoch's history row for the console; what was not measured is left out."
     line = f"epoch {row['epoch']:3d}/{epochs}  loss {row['loss']:6.3f}"
+    if row.get("clusters_0") is not None:  # of the whole image
+        line += f"  clusters {row['clusters_0']:.0f}"
     names = {"ari_0": "ARI", "cross_camera": "cross-camera", "silhouette": "silhouette"}
     for column, name in names.items():
         if row.get(column) is not None:
