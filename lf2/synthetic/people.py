@@ -4,18 +4,17 @@
 
 # %% auto #0
 __all__ = ['Colour', 'Pattern', 'PATTERNS', 'FINE', 'ABOVE', 'TABLE_ROWS', 'TABLE_COLUMNS', 'PATTERN_TABLES', 'Place', 'View',
-           'Point', 'Skeleton', 'SIDES', 'TOPS', 'BOTTOMS', 'EYES', 'BEHIND', 'SKINS', 'HAIRS', 'STYLES', 'Option',
-           'SUMMER', 'WINTER', 'darker', 'Cloth', 'band', 'edge', 'unroll', 'Stroke', 'Window', 'window_of',
-           'render_stroke', 'render_strokes', 'Pose', 'leg_joints', 'arm_joints', 'skeleton', 'project', 'Cut',
-           'Person', 'Limb', 'beside', 'sleeve', 'clothe_legs', 'clothe_trunk', 'clothe_arms', 'clothe_head',
-           'put_on_hat', 'hang_bag', 'lay_out', 'person_strokes', 'render_person', 'Wardrobe', 'choose', 'dye',
-           'choose_cloth', 'dress_person']
+           'Point', 'Skeleton', 'SIDES', 'TOPS', 'BOTTOMS', 'EYES', 'BEHIND', 'RIMS', 'SKINS', 'HAIRS', 'STYLES',
+           'Option', 'SUMMER', 'WINTER', 'darker', 'Cloth', 'band', 'edge', 'unroll', 'Stroke', 'Window', 'window_of',
+           'render_stroke', 'render_strokes', 'Pose', 'side_joints', 'skeleton', 'project', 'Cut', 'Person', 'Limb',
+           'beside', 'attach', 'sleeve', 'clothe_legs', 'clothe_trunk', 'clothe_arms', 'clothe_head', 'put_on_hat',
+           'hang_bag', 'lay_out', 'person_strokes', 'Wardrobe', 'choose', 'dye', 'choose_cloth', 'dress_person']
 
 # %% ../../nbs/03_people.ipynb #70c61e92
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -198,13 +197,13 @@ class Pose(NamedTuple):
     tilt: float = 0.1  # how far the camera looks down, radians
 
 # %% ../../nbs/03_people.ipynb #476a787f
-def leg_joints(
+def side_joints(
     pose: Pose,
     side: int,  # 1 left, -1 right
     girth: float,  # width relative to the usual
     legs: float,  # length of the legs relative to the usual
 ) -> dict[str, Point]:
-    "Compute the joints of a leg, from hip to toe."
+    "Compute the joints of a leg and an arm, from hip to toe and from shoulder to hand."
     phase = pose.phase + (0 if side > 0 else math.pi)
     swing = pose.stride * math.sin(phase)
     bend = 0.08 + 1.3 * pose.stride * max(0.0, math.cos(phase))
@@ -213,24 +212,15 @@ def leg_joints(
     fall, reach = shin * math.cos(swing - bend), shin * math.sin(swing - bend)
     ankle = (0.9 * x, knee[1] - fall, knee[2] + reach)
     toe = (1.15 * x, ankle[1] - 0.009 - 0.01 * bend, ankle[2] + 0.08)
-    return {"hip": (x, 0.0, 0.0), "knee": knee, "ankle": ankle, "toe": toe}
-
-# %% ../../nbs/03_people.ipynb #8847c718
-def arm_joints(
-    pose: Pose,
-    side: int,  # 1 left, -1 right
-    girth: float,  # width relative to the usual
-) -> dict[str, Point]:
-    "Compute the joints of an arm, from shoulder to hand."
-    phase = pose.phase + (0 if side > 0 else math.pi)
+    leg = {"hip": (x, 0.0, 0.0), "knee": knee, "ankle": ankle, "toe": toe}
     swing = -0.9 * pose.stride * math.sin(phase)
     lift = swing + 0.25 + 0.5 * pose.stride  # an elbow bends forward only
     x = girth * side
     elbow = (0.145 * x, 0.305 - 0.155 * math.cos(swing), 0.155 * math.sin(swing))
     hand = (0.15 * x, elbow[1] - 0.14 * math.cos(lift), elbow[2] + 0.14 * math.sin(lift))
-    return {"shoulder": (0.108 * x, 0.305, 0.0), "elbow": elbow, "hand": hand}
+    return leg | {"shoulder": (0.108 * x, 0.305, 0.0), "elbow": elbow, "hand": hand}
 
-# %% ../../nbs/03_people.ipynb #a949b571
+# %% ../../nbs/03_people.ipynb #8847c718
 def skeleton(
     pose: Pose,
     girth: float = 1.0,  # width relative to the usual
@@ -239,7 +229,7 @@ def skeleton(
     "Compute all joints, with the lower foot on the ground at y = 0."
     joints: Skeleton = {}
     for side in SIDES:
-        half = leg_joints(pose, side, girth, legs) | arm_joints(pose, side, girth)
+        half = side_joints(pose, side, girth, legs)
         joints |= {(name, side): place for name, place in half.items()}
     rise = 0.022 - min(joints[name, side][1] for name in ("ankle", "toe") for side in SIDES)
     joints = {key: (x, y + rise, z) for key, (x, y, z) in joints.items()}
@@ -328,6 +318,16 @@ def beside(
     "Shift a point."
     return point[0] + x, point[1] + y, point[2] + z
 
+
+def attach(
+    anchor: Point,
+    start: Point,  # relative to the anchor, as is `end`
+    end: Point,
+    *look: Any,  # the other fields of the `Limb`, in order
+) -> Limb:
+    "Make a limb at a place of the body."
+    return Limb(beside(anchor, *start), beside(anchor, *end), *look)
+
 # %% ../../nbs/03_people.ipynb #63314f49
 def sleeve(
     joints: tuple[Point, ...],  # [3] such as hip, knee, ankle
@@ -360,10 +360,10 @@ def clothe_legs(person: Person, joints: Skeleton) -> list[Limb]:
         limbs.append(Limb(heel, joints["toe", side], (0.026, 0.02), Cloth(person.shoes), -0.38))
     if cut.hem:
         cloth = person.top_cloth if person.bottom == "dress" else person.bottom_cloth
-        hips, wide = joints["hips", 0], 0.105 * person.girth
+        wide = 0.105 * person.girth
         widths = (0.85 * wide, wide * (0.6 + 0.4 * cut.flare), wide * cut.flare)
-        waist, hem = beside(hips, y=0.06), beside(hips, y=-cut.hem)
-        limbs.append(Limb(waist, hem, widths, cloth, -0.2, flat=True, depth=0.72))
+        waist, hem = (0, 0.06, 0), (0, -cut.hem, 0)
+        limbs.append(attach(joints["hips", 0], waist, hem, widths, cloth, -0.2, True, 0.72))
     return limbs
 
 # %% ../../nbs/03_people.ipynb #e1b062ab
@@ -374,13 +374,13 @@ def clothe_trunk(person: Person, joints: Skeleton) -> list[Limb]:
     if cut.hem > 0.1:
         outline += [1 + 0.5 * (cut.flare - 1)]
     widths = tuple(0.105 * person.girth * w for w in (*outline, cut.flare))
-    collar, hem = beside(hips, y=0.335), beside(hips, y=-cut.hem)
-    limbs = [Limb(collar, hem, widths, person.top_cloth, flat=True, depth=0.66)]
-    neck = beside(hips, y=0.37), beside(hips, y=0.31)
-    limbs.append(Limb(*neck, (0.032, 0.036), Cloth(person.skin), 0.01))
+    collar, hem = (0, 0.335, 0), (0, -cut.hem, 0)
+    limbs = [attach(hips, collar, hem, widths, person.top_cloth, 0, True, 0.66)]
+    skin, hood = Cloth(person.skin), Cloth(person.top_cloth.colour)
+    limbs.append(attach(hips, (0, 0.37, 0), (0, 0.31, 0), (0.032, 0.036), skin, 0.01))
     if person.top == "hoodie":
-        hood = beside(collar, x=-0.03, z=-0.06), beside(collar, x=0.03, z=-0.06)
-        limbs.append(Limb(*hood, (0.045, 0.045), Cloth(person.top_cloth.colour), 0.03))
+        ends = (-0.03, 0, -0.06), (0.03, 0, -0.06)
+        limbs.append(attach(beside(hips, *collar), *ends, (0.045, 0.045), hood, 0.03))
     return limbs
 
 # %% ../../nbs/03_people.ipynb #c6709968
@@ -412,39 +412,44 @@ BEHIND = {  # hair behind the head: start and end as (y, z) from the crown, half
 
 def clothe_head(person: Person, joints: Skeleton) -> list[Limb]:
     "Make face and hair."
-    crown, chin = beside(joints["hips", 0], y=0.428), beside(joints["hips", 0], y=0.397)
-    hair, widths = Cloth(person.hair), (0.066, 0.06)
+    hips, hair, widths = joints["hips", 0], Cloth(person.hair), (0.066, 0.06)
+    crown, chin = beside(hips, y=0.428), beside(hips, y=0.397)
     pattern = "plain" if person.style == "bald" else "hair"
     limbs = [Limb(crown, chin, widths, Cloth(person.skin, person.hair, pattern), 0.05)]
     for x in (-0.025, 0.025):
-        eye = beside(crown, x=x, y=-0.022, z=0.058), beside(crown, x=x, y=-0.032, z=0.058)
-        limbs.append(Limb(*eye, (0.008, 0.008), EYES, 0.02))
+        ends = (x, -0.022, 0.058), (x, -0.032, 0.058)
+        limbs.append(attach(crown, *ends, (0.008, 0.008), EYES, 0.02))
     if person.beard:
         limbs.append(Limb(crown, chin, widths, Cloth(None, person.hair, "beard"), 0.0501))
     if person.style in BEHIND:
         start, end, shape, nudge = BEHIND[person.style]
-        ends = beside(crown, y=start[0], z=start[1]), beside(crown, y=end[0], z=end[1])
-        limbs.append(Limb(*ends, shape, hair, nudge, depth=0.8))
+        limbs.append(attach(crown, (0, *start), (0, *end), shape, hair, nudge, False, 0.8))
     return limbs
 
 # %% ../../nbs/03_people.ipynb #d926dd54
+RIMS: dict[str, list[tuple[Point, Point, tuple[float, float], float]]] = {
+    # start and end from the crown, half-widths, nudge
+    "cap": [
+        ((-0.045, 0, 0.09), (0.045, 0, 0.09), (0.011, 0.011), 0.053),
+        ((0, 0, 0.04), (0, 0, 0.12), (0.012, 0.009), 0.053),
+    ],
+    "brim": [  # a disc, seen from anywhere
+        ((-0.11, 0, 0), (0.11, 0, 0), (0.013, 0.013), 0.053),
+        ((0, 0, -0.11), (0, 0, 0.11), (0.013, 0.013), 0.053),
+    ],
+    "beanie": [((0, 0.075, 0), (0, 0.08, 0), (0.022, 0.022), 0.054)],
+}
+
+
 def put_on_hat(person: Person, joints: Skeleton) -> list[Limb]:
     "Make the hat, if any; its crown is a pattern of a slightly larger head."
     if person.hat == "none":
         return []
-    crown, chin = beside(joints["hips", 0], y=0.43), beside(joints["hips", 0], y=0.397)
-    rim = Cloth(darker(person.hat_colour))
+    hips, rim = joints["hips", 0], Cloth(darker(person.hat_colour))
+    crown, chin = beside(hips, y=0.43), beside(hips, y=0.397)
     limbs = [Limb(crown, chin, (0.073, 0.06), Cloth(None, person.hat_colour, "crown"), 0.052)]
-    if person.hat == "cap":
-        sides = beside(crown, x=-0.045, z=0.09), beside(crown, x=0.045, z=0.09)
-        limbs.append(Limb(*sides, (0.011, 0.011), rim, 0.053))
-        limbs.append(Limb(beside(crown, z=0.04), beside(crown, z=0.12), (0.012, 0.009), rim, 0.053))
-    elif person.hat == "brim":  # a disc, seen from anywhere
-        for x, z in ((0.11, 0.0), (0.0, 0.11)):
-            ends = beside(crown, x=-x, z=-z), beside(crown, x=x, z=z)
-            limbs.append(Limb(*ends, (0.013, 0.013), rim, 0.053))
-    elif person.hat == "beanie":
-        limbs.append(Limb(beside(crown, y=0.075), beside(crown, y=0.08), (0.022,) * 2, rim, 0.054))
+    for start, end, widths, nudge in RIMS[person.hat]:
+        limbs.append(attach(crown, start, end, widths, rim, nudge))
     return limbs
 
 # %% ../../nbs/03_people.ipynb #42976ff7
@@ -453,25 +458,23 @@ def hang_bag(person: Person, joints: Skeleton) -> list[Limb]:
     hips, side = joints["hips", 0], person.side
     cloth, strap = Cloth(person.bag_colour), Cloth(darker(person.bag_colour))
     if person.bag == "backpack":
-        pack = beside(hips, y=0.3, z=-0.115), beside(hips, y=0.1, z=-0.12)
-        limbs = [Limb(*pack, (0.06, 0.08, 0.078), cloth, depth=0.7)]
+        pack = (0, 0.3, -0.115), (0, 0.1, -0.12)
+        limbs = [attach(hips, *pack, (0.06, 0.08, 0.078), cloth, 0, False, 0.7)]
         for x in (-0.07, 0.07):
-            ends = beside(hips, x=x, y=0.32, z=0.03), beside(hips, x=x, y=0.14, z=0.07)
-            limbs.append(Limb(*ends, (0.012, 0.012), strap, 0.005))
+            ends = (x, 0.32, 0.03), (x, 0.14, 0.07)
+            limbs.append(attach(hips, *ends, (0.012, 0.012), strap, 0.005))
         return limbs
     if person.bag == "messenger":
-        low = beside(hips, x=side * 0.13, y=0.06), beside(hips, x=side * 0.13, y=-0.05)
-        limbs = [Limb(*low, (0.07, 0.075), cloth, 0.06, flat=True, depth=0.9)]
+        low = (side * 0.13, 0.06, 0), (side * 0.13, -0.05, 0)
+        limbs = [attach(hips, *low, (0.07, 0.075), cloth, 0.06, True, 0.9)]
         for z in (-0.068, 0.068):
-            shoulder = beside(hips, x=-side * 0.08, y=0.33, z=z)
-            hip = beside(hips, x=side * 0.12, y=0.05, z=z)
-            limbs.append(Limb(shoulder, hip, (0.011, 0.011), strap))
+            ends = (-side * 0.08, 0.33, z), (side * 0.12, 0.05, z)
+            limbs.append(attach(hips, *ends, (0.011, 0.011), strap))
         return limbs
     if person.bag == "tote":
-        hand = joints["hand", side]
-        handle = Limb(hand, beside(hand, y=-0.06), (0.006, 0.03), strap, 0.015, flat=True)
-        low = beside(hand, y=-0.055), beside(hand, y=-0.17)
-        return [handle, Limb(*low, (0.062, 0.07), cloth, 0.02, flat=True, depth=0.8)]
+        hand, low = joints["hand", side], ((0, -0.055, 0), (0, -0.17, 0))
+        handle = attach(hand, (0, 0, 0), (0, -0.06, 0), (0.006, 0.03), strap, 0.015, True)
+        return [handle, attach(hand, *low, (0.062, 0.07), cloth, 0.02, True, 0.8)]
     return []
 
 # %% ../../nbs/03_people.ipynb #563f5186
@@ -504,17 +507,6 @@ def person_strokes(
     joints = skeleton(pose, person.girth, person.legs)
     parts = (clothe_legs, clothe_trunk, clothe_arms, clothe_head, put_on_hat, hang_bag)
     return lay_out([limb for part in parts for limb in part(person, joints)], pose, foot, unit)
-
-# %% ../../nbs/03_people.ipynb #58e1e3c3
-def render_person(
-    canvas: np.ndarray,  # [3, H, W] float32, painted in place
-    person: Person,
-    pose: Pose,
-    foot: Place,  # where the person stands, pixels
-    unit: float,  # pixels per body height
-) -> None:
-    "Paint a person."
-    render_strokes(canvas, person_strokes(person, pose, foot, unit))
 
 # %% ../../nbs/03_people.ipynb #168607aa
 @dataclass(frozen=True)
