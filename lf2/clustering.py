@@ -15,7 +15,7 @@ from scipy import sparse
 from torch import Tensor
 
 from .images import fits
-from .neighbours import MapFunction, nearest_centre, serial_map
+from .neighbours import MapFunction, feature_array, nearest_centre, serial_map
 from .records import InputError
 from .seeds import numpy_generator, seed_of
 
@@ -81,25 +81,12 @@ def validate_features(
     features: np.ndarray,  # [N, C] real numbers
     clusters: int,  # M
 ) -> np.ndarray:  # [N, C] float32, contiguous
-    """Return features as contiguous float32.
-
-    Raises `InputError` unless there are 1 to N clusters, and `ValueError` for NaN or infinity.
-    """
-    if np.iscomplexobj(features):
-        raise ValueError("features should be real numbers")
-    features = np.ascontiguousarray(features, dtype=np.float32)
+    "Return finite features as float32. Raises `InputError` unless there are 1 to N clusters."
+    features = feature_array(features)
     if clusters % 1 or not 1 <= clusters <= len(features):
         raise InputError(
             f"--clusters {clusters}: with {len(features)} training images, use 1 to "
             f"{len(features)}; about one cluster per expected person is a good start"
-        )
-    with np.errstate(invalid="ignore", over="ignore"):
-        squares = np.einsum("nc,nc->n", features, features)  # not N × C booleans
-    bad = int((~np.isfinite(squares)).sum())
-    if bad:
-        raise ValueError(
-            f"{bad} of {len(features)} feature vectors contain NaN or infinity, or have squares "
-            "that are infinite"
         )
     return features
 
@@ -211,6 +198,5 @@ def centre_cameras(
     "Subtract from each feature the mean feature of its camera, and normalise again."
     if cameras is None:
         return features
-    features = validate_features(features, 1)
+    features = feature_array(features)
     return CameraNorm.of(features, cameras, scale)(features, cameras)
-

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from .clustering import Clusters, cluster_means, validate_features
+from .clustering import Clusters, cluster_means
 from .images import fits
+from .neighbours import feature_array
 from .reciprocal import k_reciprocal_vectors, shared_weight
 from .records import InputError
 
@@ -40,11 +41,11 @@ def close_pairs(
     features: np.ndarray,  # [N, C] float32
     eps: float,  # largest Jaccard distance that is kept, 0 to below 1
     k1: int = 20,  # neighbours that may be reciprocal
-    k2: int = 6,  # neighbours that a vector is averaged over
     device: str | torch.device = "cpu",  # where distances are computed
 ) -> sparse.csr_matrix:  # [N, N] the distances, stored also where they are 0
     "Compute the Jaccard distances of the neighbourhoods of all pairs of images, up to `eps`."
-    vectors, _ = k_reciprocal_vectors(features, k1, k2, device=device)
+    features = feature_array(features)
+    vectors, _ = k_reciprocal_vectors(features, k1, device=device)
     columns, distances, ends = [], [], [0]
     for i, shared in enumerate(shared_weights(vectors, device)):
         distance = 1 - shared / (2 - shared)
@@ -82,16 +83,14 @@ def dbscan(
     eps: float = 0.5,  # Jaccard distance up to which two images are neighbours, 0 to below 1
     min_samples: int = 4,  # images within the radius of a core image, itself included
     k1: int = 20,  # neighbours that may be reciprocal
-    k2: int = 6,  # neighbours that a vector is averaged over
     device: str | torch.device = "cpu",  # where distances are computed
 ) -> Clusters:  # label −1: outlier; each centre is the mean of its images
     """Cluster images whose neighbourhoods overlap, by DBSCAN (Ester et al. 1996).
 
     DBSCAN finds the number of clusters, and nothing is random. Images that are in no cluster are
-    outliers. Raises `InputError` if all images are outliers, and `ValueError` for NaN or infinity.
+    outliers. Raises `InputError` if all images are outliers.
     """
-    features = validate_features(features, 1)
-    pairs = close_pairs(features, eps, k1, k2, device)
+    pairs = close_pairs(features, eps, k1, device)
     return cluster_pairs(pairs, features, eps, min_samples)
 
 # %% ../nbs/33_dbscan.ipynb #3a9b30f7

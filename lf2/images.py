@@ -5,29 +5,25 @@
 # %% auto #0
 __all__ = ['FORMATS', 'MAX_SIDE', 'MAX_PIXELS', 'UPRIGHT', 'ALL_FAULTS', 'IMAGENET_MEAN', 'IMAGENET_DEVIATION', 'ERASE_ATTEMPTS',
            'SOURCE_AUGMENTATION', 'TARGET_AUGMENTATION', 'to_rgb', 'turn_upright', 'require_crop_size', 'decode',
-           'resize', 'read_image', 'memmap_zeros', 'allocate', 'fits', 'Images', 'normalise', 'flip_and_crop',
-           'first_fitting', 'sample_boxes', 'erase', 'AugmentationParameters', 'send', 'Augmentation',
-           'normalisation_table', 'numba_kernel', 'augment_batch']
+           'resize', 'read_image', 'memmap_zeros', 'allocate', 'fits', 'send', 'Images', 'normalise', 'flip_and_crop',
+           'first_fitting', 'sample_boxes', 'erase', 'AugmentationParameters', 'Augmentation', 'augment_batch']
 
 # %% ../nbs/06_images.ipynb #4cf75f47
-import importlib.util
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from .records import InputError, Record, is_machine_error
-from .registry import import_package
 
 # %% ../nbs/06_images.ipynb #3ba510fe
 def to_rgb(
@@ -163,7 +159,14 @@ def fits(
         return device.type != "cpu"
     return 2 * size < torch.cuda.mem_get_info(device)[0]
 
-# %% ../nbs/06_images.ipynb #2952e44c
+# %% ../nbs/06_images.ipynb #7600f39b
+def send(values: Tensor, device: torch.device) -> Tensor:
+    "Copy to a device; to a GPU through pinned memory, so that nothing waits for the copy."
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+# %% ../nbs/06_images.ipynb #225b6b2d
 ALL_FAULTS = (
     "'lf2 inspect DATASET' lists all images that cannot be read, and --skip-unreadable leaves "
     "them out"
@@ -230,7 +233,7 @@ class Images:
         "Return the images at some positions, uint8 [..., 3, H, W]."
         chosen = self.positions[indices]
         if self.pixels is not None:
-            return self.pixels[chosen]
+            return self.pixels[send(chosen, self.pixels.device)]
         images = self.read(chosen.reshape(-1))
         return images.reshape(*chosen.shape, *images.shape[1:])
 
@@ -260,16 +263,12 @@ def flip_and_crop(
     size: tuple[int, int],  # height and width of the crop
 ) -> Tensor:  # [B, 3, *size]
     "Mirror some images, pad all, and crop each at its own position."
-    (count, _, height, width), device = images.shape, images.device
-    rows = top[:, None] + torch.arange(size[0], device=device) - pad  # [B, h], of the whole image
-    columns = left[:, None] + torch.arange(size[1], device=device) - pad  # [B, w]
-    tall, wide = ((x >= 0) & (x < end) for x, end in ((rows, height), (columns, width)))
-    columns = torch.where(flip[:, None], width - 1 - columns, columns)
-    image = torch.arange(count, device=device)[:, None, None]
-    row, column = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    pixels = images.movedim(1, 3)[image, row[:, :, None], column[:, None]]  # [B, *size, 3]
-    inside = tall[:, :, None] & wide[:, None]
-    return (pixels * inside[..., None]).movedim(3, 1).contiguous()
+    padded, crops = F.pad(images, (pad,) * 4), images.new_empty(*images.shape[:2], *size)
+    numbers = zip(flip.tolist(), top.tolist(), left.tolist(), strict=True)
+    for image, crop, (mirror, row, column) in zip(padded, crops, numbers, strict=True):
+        image = image.flip(-1) if mirror else image
+        crop.copy_(image[:, row : row + size[0], column : column + size[1]])
+    return crops
 
 # %% ../nbs/06_images.ipynb #43c95b9d
 ERASE_ATTEMPTS = 100  # rectangles tried before an image is left whole
@@ -310,47 +309,27 @@ def sample_boxes(
     left = (uniform(0, 1, count) * (size[1] - width + 1)).floor()
     return torch.stack([top, left, height, width], 1).long()
 
-# %% ../nbs/06_images.ipynb #b976b814
+# %% ../nbs/06_images.ipynb #7810a793
 def erase(
     images: Tensor,  # [B, 3, H, W], changed in place
     boxes: Tensor,  # [B, 4] top, left, height, width
     value: tuple[float, float, float],  # fill value of each channel
 ) -> Tensor:  # [B, 3, H, W], the same tensor
-    "Fill each image's rectangle in place: a copy would take as long as all the rest."
-    top, left, height, width = boxes[:, :, None].unbind(1)  # each [B, 1]
-    rows = torch.arange(images.shape[2], device=images.device)
-    columns = torch.arange(images.shape[3], device=images.device)
-    tall = (rows >= top) & (rows < top + height)  # [B, H]
-    wide = (columns >= left) & (columns < left + width)  # [B, W]
-    inside = tall[:, None, :, None] & wide[:, None, None, :]  # [B, 1, H, W]
-    return torch.where(inside, images.new_tensor(value).view(3, 1, 1), images, out=images)
+    "Fill each image's rectangle, in place."
+    fill = images.new_tensor(value).view(3, 1, 1)
+    for image, (top, left, height, width) in zip(images, boxes.tolist(), strict=True):
+        image[:, top : top + height, left : left + width] = fill
+    return images
 
 # %% ../nbs/06_images.ipynb #451ed0f5
 class AugmentationParameters(NamedTuple):
-    "Random augmentation parameters of a batch."
+    "Random augmentation parameters of a batch, on the CPU."
     flip: Tensor  # [B] bool
     top: Tensor  # [B] first row of the crop in the padded image
     left: Tensor  # [B] its first column
-    boxes: Tensor | None  # [B, 4] erased rectangles; None = no erasing
+    boxes: Tensor  # [B, 4] erased rectangles: top, left, height, width; height 0 erases nothing
 
-    def each(
-        self,
-        function: Callable[[Tensor], Tensor],
-    ) -> "AugmentationParameters":
-        "Apply a function to each tensor."
-        boxes = None if self.boxes is None else function(self.boxes)
-        return AugmentationParameters(
-            function(self.flip), function(self.top), function(self.left), boxes
-        )
-
-# %% ../nbs/06_images.ipynb #7600f39b
-def send(values: Tensor, device: torch.device) -> Tensor:
-    "Copy to a device; to a GPU through pinned memory, so that nothing waits for the copy."
-    if device.type == "cuda" and values.device.type == "cpu":
-        values = values.pin_memory()
-    return values.to(device, non_blocking=True)
-
-# %% ../nbs/06_images.ipynb #225b6b2d
+# %% ../nbs/06_images.ipynb #62389195
 @dataclass(frozen=True)
 class Augmentation:
     "Flip, pad, crop, normalise, erase: the released code's order, after resizing."
@@ -377,23 +356,21 @@ class Augmentation:
         flip = torch.rand(count, generator=generator) < self.flip
         top = torch.randint(tops, (count,), generator=generator)
         left = torch.randint(lefts, (count,), generator=generator)
-        if not self.erase:
-            return AugmentationParameters(flip, top, left, None)
-        chances = self.erase, self.erase_area, self.erase_aspect
-        return AugmentationParameters(
-            flip, top, left, sample_boxes(count, size, *chances, generator)
-        )
+        boxes = torch.zeros(count, 4, dtype=torch.int64)
+        if self.erase:  # last, so that switching it on changes no flip and no crop
+            chances = self.erase, self.erase_area, self.erase_aspect
+            boxes = sample_boxes(count, size, *chances, generator)
+        return AugmentationParameters(flip, top, left, boxes)
 
     def apply(
         self,
         images: Tensor,  # [B, 3, H, W] uint8
-        draws: AugmentationParameters,  # as `draw` sampled them
+        draws: AugmentationParameters,  # as `sample` returned them
     ) -> Tensor:  # [B, 3, H, W] float32, normalised
         "Augment a batch with given parameters, on the images' device."
-        flip, top, left, boxes = draws.each(lambda values: send(values, images.device))
         size = self.crop or (images.shape[2], images.shape[3])
-        images = normalise(flip_and_crop(images, flip, top, left, self.pad, size))
-        return images if boxes is None else erase(images, boxes, self.erase_value)
+        images = normalise(flip_and_crop(images, *draws[:3], self.pad, size))
+        return erase(images, draws.boxes, self.erase_value)
 
     def __call__(
         self,
@@ -404,46 +381,6 @@ class Augmentation:
         return self.apply(images, self.sample(images.shape, generator))
 
 # %% ../nbs/06_images.ipynb #3edba0c3
-@cache
-def normalisation_table() -> np.ndarray:  # [3, 256] float32
-    "Return the normalised value of every byte in every channel."
-    levels = torch.arange(256).to(torch.uint8).expand(3, 1, 256)
-    return normalise(levels)[:, 0].numpy()
-
-# %% ../nbs/06_images.ipynb #b486d436
-@cache
-def numba_kernel() -> Callable[..., None] | None:  # None without numba, or if it cannot be loaded
-    "Compile the loop that gathers, mirrors, pads, crops, normalises and erases into `out`."
-    if importlib.util.find_spec("numba") is None:
-        return None
-    try:
-        numba = import_package("numba", "")
-    except InputError as error:
-        warnings.warn(f"batches are prepared more slowly: {error}", stacklevel=2)
-        return None
-
-    @numba.njit(nogil=True, cache=True)
-    def fill(out, images, chosen, flip, top, left, pad, table, boxes, value):
-        "Augment one image after the other; the arrays are those of `AugmentationParameters`."
-        count, channels, height, width = out.shape
-        tall, wide = images.shape[2:]
-        for b in range(count):
-            for c in range(channels):
-                levels = table[c]
-                for y in range(height):
-                    row, source = out[b, c, y], y + top[b] - pad
-                    row[:] = levels[0]
-                    if source < 0 or source >= tall:
-                        continue
-                    pixels, shift = images[chosen[b], c, source], left[b] - pad
-                    for x in range(max(0, -shift), min(width, wide - shift)):
-                        row[x] = levels[pixels[wide - 1 - x - shift if flip[b] else x + shift]]
-                first, begin, rows, columns = boxes[b]
-                out[b, c, first : first + rows, begin : begin + columns] = value[c]
-
-    return fill
-
-# %% ../nbs/06_images.ipynb #1fb6bdbe
 def augment_batch(
     images: Images,
     indices: Tensor,  # [B] positions
@@ -451,27 +388,14 @@ def augment_batch(
     generator: torch.Generator,  # on the CPU
     share: slice = slice(None),  # images of the batch to make; all get random numbers
 ) -> Tensor:  # [B, 3, H, W] float32, normalised
-    """Make an augmented batch in one pass.
+    """Make an augmented batch: `augmentation(images[indices], generator)`.
 
-    The result is that of `augmentation(images[indices], generator)`, to the bit. With a `share`
-    it is that part of the whole batch: parameters are sampled for the others, too.
+    With a `share` it is that part of the whole batch: parameters are sampled for the others, too.
     """
     shape = torch.Size([len(indices), 3, images.height, images.width])
-    draws = augmentation.sample(shape, generator).each(lambda values: values[share])
-    indices, fill = indices[share], numba_kernel()
-    pixels, chosen = images.pixels, images.positions[indices]
-    if pixels is None:  # too many to keep: read them for this batch
-        pixels, chosen = images[indices], torch.arange(len(indices))
-    if fill is None or pixels.device.type != "cpu":
-        return augmentation.apply(pixels[send(chosen, pixels.device)], draws)
-    flip, top, left, some_boxes = draws.each(lambda values: values.contiguous())
-    nothing = torch.zeros(len(chosen), 4, dtype=torch.int64)
-    boxes = nothing if some_boxes is None else some_boxes
-    out = torch.empty(len(chosen), 3, *(augmentation.crop or shape[2:]))
-    value = np.array(augmentation.erase_value, np.float32)
-    arrays = (x.numpy() for x in (out, pixels, chosen, flip, top, left))
-    fill(*arrays, augmentation.pad, normalisation_table(), boxes.numpy(), value)
-    return out
+    draws = augmentation.sample(shape, generator)
+    part = AugmentationParameters(*(values[share] for values in draws))
+    return augmentation.apply(images[indices[share]], part)
 
 # %% ../nbs/06_images.ipynb #6cfd8434
 SOURCE_AUGMENTATION = Augmentation()

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .clustering import validate_features
-from .neighbours import MapFunction, in_blocks, knn, serial_map
+from .neighbours import MapFunction, feature_array, in_blocks, knn, serial_map
 
 # %% ../nbs/22_label_quality.ipynb #b838b803
 def label_quality(
@@ -115,7 +114,7 @@ def silhouette(
     device: str | torch.device = "cpu",  # where distances are computed
 ) -> float:  # −1 to 1; 0 when there are fewer than two clusters
     "Compute the simplified silhouette: how much nearer the own centre is than the next one."
-    features, centres = validate_features(features, 1), validate_features(centres, 1)
+    features, centres = feature_array(features), feature_array(centres)
     labels = np.asarray(labels)
     images = np.flatnonzero(labels >= 0)
     used, own, sizes = np.unique(labels[images], return_inverse=True, return_counts=True)
@@ -149,7 +148,7 @@ def cross_camera(
     "Divide the share of nearest neighbours that are from another camera by what chance gives."
     if cameras is None or not len(features):
         return None
-    features = validate_features(features, 1)
+    features = feature_array(features)
     queries = np.unique(np.linspace(0, len(features) - 1, min(sample, len(features))).astype(int))
     count = min(neighbours + 1, len(features))
     nearest = knn(features[queries], features, count, device)[1][:, 1:]  # without itself

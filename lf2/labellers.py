@@ -14,13 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from lf2.clustering import (
-    RELEASED_INIT_SIZE,
-    Clusters,
-    kmeans,
-    minibatch_kmeans,
-    validate_features,
-)
+from .clustering import RELEASED_INIT_SIZE, Clusters, kmeans, minibatch_kmeans
 from .dbscan import automatic_eps, close_pairs, cluster_pairs, dbscan
 from .neighbours import MapFunction, serial_map
 from .records import InputError
@@ -164,7 +158,6 @@ class DBSCAN(Labeller):
         "Cluster `[N, C]` features; outliers get the label −1. The seed is not used."
         if self.eps_share == 0:
             return dbscan(features, self.eps, self.min_samples, self.k1, device=self.device)
-        features = validate_features(features, 1)
         pairs = close_pairs(features, 0.999, self.k1, device=self.device)
         if self.eps_share is None:
             eps = min(automatic_eps(pairs, neighbour_share(len(features))), self.eps)

@@ -15,7 +15,7 @@ import torch
 
 from .protocol import Labels, Protocol
 from .records import InputError
-from .slices import SLICE_BYTES, distance_slices, feature_slices
+from .slices import distance_slices, feature_slices
 
 # %% ../nbs/30_metrics.ipynb #689d2e72
 def average_precision(
@@ -159,7 +159,6 @@ def score(
     query_cameras: Labels | None = None,  # [Q] −1 unknown; None: all unknown
     gallery_cameras: Labels | None = None,  # [G] likewise
     self_index: Labels | None = None,  # [Q] gallery index of the query's own file, or −1
-    slice_bytes: int = SLICE_BYTES,  # of the distance matrix in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> Scores:
     """Score features under the Market-1501 protocol, by Euclidean distance in float32.
@@ -167,13 +166,10 @@ def score(
     Raises `InputError` if a feature is not finite or no query has a true match, and `ValueError`
     for arrays of different lengths or widths.
     """
-    if (len(query), len(gallery)) != (len(query_identities), len(gallery_identities)):
-        labels = f"{len(query_identities)} and {len(gallery_identities)} identities"
-        raise ValueError(f"{len(query)} query and {len(gallery)} gallery features, but {labels}")
     protocol = Protocol(
         query_identities, gallery_identities, query_cameras, gallery_cameras, self_index
     )
-    return mean_scores(match_ranks(feature_slices(query, gallery, slice_bytes, device), protocol))
+    return mean_scores(match_ranks(feature_slices(query, gallery, device), protocol))
 
 # %% ../nbs/30_metrics.ipynb #80920b06
 def score_distances(
@@ -189,11 +185,7 @@ def score_distances(
     Raises `InputError` if a distance is NaN or no query has a true match, and `ValueError` if
     shape and labels do not fit.
     """
-    distances = np.asanyarray(distances)
-    if distances.shape != (len(query_identities), len(gallery_identities)):
-        labels = f"{len(query_identities)} and {len(gallery_identities)} identities"
-        raise ValueError(f"distances of shape {distances.shape}, but {labels}")
     protocol = Protocol(
         query_identities, gallery_identities, query_cameras, gallery_cameras, self_index
     )
-    return mean_scores(match_ranks(distance_slices(distances), protocol))
+    return mean_scores(match_ranks(distance_slices(np.asanyarray(distances)), protocol))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Labels', 'WRONG', 'RIGHT', 'IGNORED', 'EMPTY', 'label_array', 'Protocol', 'self_indices', 'Ranked', 'nearest',
-           'ranked_list', 'stacked', 'rank_distances', 'rank_gallery']
+           'ranked_list', 'stacked', 'rank_gallery']
 
 # %% ../nbs/28_protocol.ipynb #e30a151d
 import os
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .neighbours import feature_array
 from .records import DISTRACTOR, JUNK, UNKNOWN_CAMERA, Record
-from .slices import feature_array, feature_slices
+from .slices import feature_slices
 
 # %% ../nbs/28_protocol.ipynb #ed446515
 Labels = Sequence[int] | np.ndarray  # whole numbers, one for each image
@@ -139,18 +140,6 @@ def stacked(
     if not lists:
         raise ValueError("there is no query to rank the gallery for")
     return Ranked(*map(np.stack, zip(*lists, strict=True)))
-
-
-def rank_distances(
-    distances: np.ndarray,  # [Q, G]
-    protocol: Protocol,
-    top: int = 10,  # length of the lists
-    queries: Labels | None = None,  # [N] indices of the queries; None: all
-    keep_ignored: bool = False,  # keep ignored images, marked as such
-) -> Ranked:  # arrays [N, top]
-    "Rank the gallery for each query, by a whole matrix of distances."
-    queries = range(len(distances)) if queries is None else queries
-    return stacked([ranked_list(distances[q], protocol, q, top, keep_ignored) for q in queries])
 
 # %% ../nbs/28_protocol.ipynb #d93b9a17
 def rank_gallery(

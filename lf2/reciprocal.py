@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 
 from .records import InputError
-from .slices import SLICE_BYTES, rows_per_slice, tensor_slices
+from .slices import rows_per_slice, tensor_slices
 
 # %% ../nbs/29_reciprocal.ipynb #f614b5b1
 def nearest_in_order(
@@ -34,7 +34,6 @@ def nearest_in_order(
 def nearest_neighbours(
     features: np.ndarray,  # [n, C]
     count: int,  # of neighbours, the image itself included; at most n
-    slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> tuple[np.ndarray, np.ndarray]:  # [n, count] int32 indices, nearest first; [n] distances
     """Find each image's nearest neighbours, itself first, and its largest squared distance.
@@ -44,7 +43,7 @@ def nearest_neighbours(
     neighbours = np.empty((len(features), count), np.int32)
     squares = np.einsum("nc,nc->n", features, features)
     farthest = squares.copy()  # ‖q‖², which slices leave out
-    for start, block in tensor_slices(features, features, slice_bytes, device):
+    for start, block in tensor_slices(features, features, device):
         rows = torch.arange(len(block), device=device)
         stop = start + len(block)
         farthest[start:stop] += block.amax(dim=1).cpu().numpy()
@@ -97,13 +96,12 @@ def encode_neighbourhoods(
     neighbours: np.ndarray,  # [n, > k1], nearest first
     farthest: np.ndarray,  # [n] largest squared distance
     k1: int,  # neighbours that may be reciprocal
-    slice_bytes: int = SLICE_BYTES,  # of a sparse product in memory at a time
 ) -> sparse.csr_array:  # [n, n] float32, rows sum to 1
     "Encode every image as a sparse vector over its expanded set (equation 7)."
     half_k = round(k1 / 2)
     mutual, half = reciprocal_matrix(neighbours, k1), reciprocal_matrix(neighbours, half_k)
     squares = np.einsum("nc,nc->n", features, features)
-    rows = rows_per_slice((k1 + 1) * (half_k + 1), slice_bytes, itemsize=12)  # product's entries
+    rows = rows_per_slice((k1 + 1) * (half_k + 1), itemsize=12)  # product's entries
     parts = []
     for start in range(0, len(features), rows):
         part = expanded_rows(mutual, half, start, min(start + rows, len(features)))
@@ -135,7 +133,6 @@ def k_reciprocal_vectors(
     features: np.ndarray,  # [n, C] float32
     k1: int = 20,  # neighbours that may be reciprocal
     k2: int = 6,  # neighbours that a vector is averaged over
-    slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> tuple[sparse.csr_array, np.ndarray]:  # [n, n] rows sum to 1; [n] largest squared distance
     """Encode every image as a sparse vector over its neighbourhood, averaged over k2 neighbours.
@@ -146,7 +143,7 @@ def k_reciprocal_vectors(
         if value < 1:
             raise InputError(f"{name} should be at least 1, not {value}")
     count = min(max(k1 + 1, k2), len(features))
-    neighbours, farthest = nearest_neighbours(features, count, slice_bytes, device)
-    encoded = encode_neighbourhoods(features, neighbours, farthest, k1, slice_bytes)
+    neighbours, farthest = nearest_neighbours(features, count, device)
+    encoded = encode_neighbourhoods(features, neighbours, farthest, k1)
     k2 = min(k2, len(features))
     return (neighbour_matrix(neighbours, k2) @ encoded / k2).tocsr(), farthest

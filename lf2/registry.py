@@ -9,7 +9,8 @@ __all__ = ['T', 'import_object', 'import_package', 'load_extensions', 'unwrapped
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections import UserDict
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import metadata
 from types import ModuleType
@@ -94,7 +95,7 @@ def unwrapped(
     return maker
 
 # %% ../nbs/01_registry.ipynb #c3aa5c08
-class Registry(MutableMapping[str, T]):
+class Registry(UserDict[str, T]):
     "A table of functions or classes by name, to which you can add your own."
 
     registries: ClassVar[list["Registry[Any]"]] = []  # every table, for the help
@@ -104,34 +105,17 @@ class Registry(MutableMapping[str, T]):
         flag: str,  # that takes a name, such as --backbone
         own: Mapping[str, T | str],  # entries of lf2, or "module:name" of what is imported later
     ):
+        super().__init__()
+        self.data: dict[str, Any] = dict(own)
         self.flag = flag
         self.registered_by: dict[str, str] = {}  # module of each entry that was added
-        self._entries: dict[str, T | str] = dict(own)
         self.registries.append(self)
 
     def __getitem__(self, name: str) -> T:
         "Return an entry, imported if need be. `KeyError` for an unknown name."
-        entry = self._entries[name]
-        if isinstance(entry, str):
-            entry = import_object(entry, f"{self.flag} {name}")
-            self._entries[name] = entry
-        return entry
-
-    def __setitem__(self, name: str, entry: T) -> None:
-        self._entries[name] = entry
-
-    def __delitem__(self, name: str) -> None:
-        del self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __contains__(self, name: object) -> bool:
-        "Check for a name without importing its entry."
-        return name in self._entries
+        if isinstance(self.data[name], str):
+            self.data[name] = import_object(self.data[name], f"{self.flag} {name}")
+        return self.data[name]
 
     def register(
         self,

@@ -11,9 +11,10 @@ import time
 import numpy as np
 import torch
 
+from .neighbours import feature_array
 from .reciprocal import k_reciprocal_vectors, shared_weight
 from .records import InputError
-from .slices import SLICE_BYTES, feature_array, feature_slices
+from .slices import SLICE_BYTES, feature_slices
 
 # %% ../nbs/31_reranking.ipynb #09fb8218
 def rerank(
@@ -22,7 +23,6 @@ def rerank(
     k1: int = 20,  # neighbours that may be reciprocal
     k2: int = 6,  # neighbours that a vector is averaged over
     lambda_value: float = 0.3,  # weight of the original distance
-    slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
     device: str | torch.device = "cpu",  # where the distances are computed
 ) -> np.ndarray:  # [Q, G] float32
     """Compute distances after k-reciprocal re-ranking (Zhong et al. 2017) of Euclidean distances.
@@ -33,10 +33,10 @@ def rerank(
         raise InputError(f"lambda should be from 0 to 1, not {lambda_value}")
     parts = feature_array(query, "query"), feature_array(gallery, "gallery")
     features, queries = np.concatenate(parts), len(query)
-    encoded, farthest = k_reciprocal_vectors(features, k1, k2, slice_bytes, device)
+    encoded, farthest = k_reciprocal_vectors(features, k1, k2, device)
     inverted = encoded[queries:].tocsc()
     result = np.empty((queries, len(gallery)), np.float32)
-    for start, block in feature_slices(*parts, slice_bytes, device):
+    for start, block in feature_slices(*parts, device):
         for q, row in enumerate(block, start):
             entries = slice(encoded.indptr[q], encoded.indptr[q + 1])
             shared = shared_weight(encoded.indices[entries], encoded.data[entries], inverted)
@@ -51,7 +51,6 @@ def rerank_memory(
     channels: int,  # C
     k1: int = 20,  # neighbours that may be reciprocal
     k2: int = 6,  # neighbours that a vector is averaged over
-    slice_bytes: int = SLICE_BYTES,  # of distances in memory at a time
 ) -> int:  # bytes
     "Return an upper bound of the memory that `rerank` needs in addition to its float32 features."
     n, entry = queries + gallery, 8  # an entry of a sparse matrix: float32 and int32
@@ -61,7 +60,7 @@ def rerank_memory(
     averaged = min(n, k2 * expanded)
     sets = 4 * (k1 + 1)  # both matrices of reciprocal neighbours, and making them
     vectors = entry * n * (sets + 2 * expanded + 2 * averaged)
-    return copies + result + vectors + 4 * slice_bytes
+    return copies + result + vectors + 4 * SLICE_BYTES
 
 # %% ../nbs/31_reranking.ipynb #d0afb8c4
 def rerank_seconds(

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['Draw', 'Index', 'Result', 'cross_camera_candidates', 'sample_cross_camera', 'members_by_label', 'usable_identities',
-           'locate_batch', 'PKSampler', 'sample_camera_balanced', 'ShuffleSampler', 'prefetch']
+           'locate_batch', 'pass_order', 'PKSampler', 'sample_camera_balanced', 'ShuffleSampler', 'prefetch']
 
 # %% ../nbs/08_samplers.ipynb #f86a69e6
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -94,28 +95,15 @@ def locate_batch(
     return divmod(int(i), batches_per_pass)
 
 # %% ../nbs/08_samplers.ipynb #c34d4d4e
-class _Order:
-    "A random order for each pass. The latest one is kept, because all batches of a pass need it."
-
-    def __init__(
-        self,
-        items: int | list[int],  # what to order; a number N stands for 0, …, N - 1
-        seed: int,  # the run's seed
-        name: tuple[str | int, ...],  # of the sampler
-    ):
-        "Remember what to order."
-        self.items, self.seed, self.name = items, seed, name
-        self.latest: tuple[int, np.ndarray] = (-1, np.zeros(0, np.int64))
-
-    def __call__(
-        self,
-        number: int,  # of a pass
-    ) -> np.ndarray:  # [items] int64
-        "Shuffle the items for a pass."
-        if self.latest[0] != number:
-            generator = numpy_generator(self.seed, *self.name, "pass", number)
-            self.latest = (number, generator.permutation(self.items))
-        return self.latest[1]
+@lru_cache(maxsize=16)
+def pass_order(
+    items: int | tuple[int, ...],  # what to order; a number N stands for 0, …, N - 1
+    seed: int,  # the run's seed
+    name: tuple[str | int, ...],  # of the sampler
+    number: int,  # of the pass
+) -> np.ndarray:  # [items] int64
+    "Shuffle the items for a pass, and keep the result, which all batches of a pass need."
+    return numpy_generator(seed, *name, "pass", number).permutation(items)
 
 # %% ../nbs/08_samplers.ipynb #7b06b4bd
 # samples positions: (positions of one identity, their cameras, K, generator) → [K]
@@ -153,7 +141,6 @@ class PKSampler:
         self.identities, self.instances = min(identities, len(self.members)), instances
         self.seed, self.name, self.sample = seed, tuple(name), sample
         self.batches_per_pass = len(self.members) // self.identities
-        self.order = _Order(list(self.members), seed, self.name)
 
     def __getitem__(
         self,
@@ -161,7 +148,8 @@ class PKSampler:
     ) -> tuple[Tensor, Tensor]:  # positions and labels, both [P * K] int64, identity by identity
         "Return batch `i`: always the same images, however often and in whatever order you ask."
         number, batch = locate_batch(i, self.batches_per_pass)
-        labels = self.order(number)[batch * self.identities :][: self.identities]
+        order = pass_order(tuple(self.members), self.seed, self.name, number)
+        labels = order[batch * self.identities :][: self.identities]
         generator = numpy_generator(self.seed, *self.name, "batch", int(i))
         chosen = []
         for label in labels:
@@ -210,7 +198,6 @@ class ShuffleSampler:
         self.count, self.batch_size = count, batch_size
         self.seed, self.name = seed, tuple(name)
         self.batches_per_pass = count // batch_size
-        self.order = _Order(count, seed, self.name)
 
     def __getitem__(
         self,
@@ -218,7 +205,7 @@ class ShuffleSampler:
     ) -> Tensor:  # [batch size] int64 positions
         "Return batch `i`: always the same images, however often and in whatever order you ask."
         number, batch = locate_batch(i, self.batches_per_pass)
-        order = torch.from_numpy(self.order(number))
+        order = torch.from_numpy(pass_order(self.count, self.seed, self.name, number))
         return order[batch * self.batch_size :][: self.batch_size]
 
 # %% ../nbs/08_samplers.ipynb #2112a162

@@ -327,7 +327,7 @@ def extract_features() -> None:
 
 @piece(60)
 def loader() -> None:
-    "Time the augmentation of a batch of 64: numba on one CPU thread, or torch on the GPU."
+    "Time the augmentation of a batch of 64 on one CPU thread and on the GPU."
     for height, width in ((256, 128), (128, 64)):
         count = 128 if OPTIONS.tiny else 2048
         here, there = (random_images(count, height, width) for _ in range(2))

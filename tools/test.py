@@ -20,7 +20,7 @@ PASSED = 10  # an exit code that no accident gives: ending its own process is no
 FRESH = get_context("forkserver")  # a process for each notebook, forked from one that has these:
 FRESH.set_forkserver_preload([
     "nbconvert", "nbdev.test", "torch", "torchvision", "matplotlib.pyplot", "sklearn.metrics",
-    "sklearn.cluster", "scipy.sparse", "numba", "faiss",
+    "sklearn.cluster", "scipy.sparse", "faiss",
 ])
 
 
