@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROJECTIONS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'require_embeddable', 'tsne', 'umap',
            'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'camera_legend',
-           'plot_before_after', 'embed_together', 'plot_course', 'Confusion', 'contingency_table', 'measure_confusion',
+           'plot_before_after', 'plot_course', 'Confusion', 'contingency_table', 'measure_confusion',
            'busiest_clusters', 'plot_confusion', 'plot_labels_on_plane']
 
 # %% ../../nbs/63_embeddings.ipynb #b0e976b6
@@ -169,29 +169,13 @@ def plot_before_after(
     return figure
 
 # %% ../../nbs/63_embeddings.ipynb #fd318ca4
-def embed_together(
-    snapshots: Sequence[Snapshot],  # of one run: the same images in the same order
-    seed: int = 0,
-) -> list[np.ndarray]:  # [N, 2] for each, in one plane
-    "Embed snapshots in one plane. Raises `InputError` if they are not of the same images."
-    first = snapshots[0]
-    for other in snapshots[1:]:
-        same_people = np.array_equal(other.identities, first.identities)
-        if not same_people or other.features.shape != first.features.shape:
-            raise InputError(
-                f"the snapshots of epochs {first.epoch} and {other.epoch} are not of the same "
-                "images and network; pass the snapshots of a single run"
-            )
-    together = tsne(np.concatenate([s.features for s in snapshots]), seed)
-    return np.split(together, len(snapshots))
-
-
 def plot_course(
     snapshots: Sequence[Snapshot],  # of one run
     seed: int = 0,
 ) -> Figure:
-    "Plot a panel for each snapshot, all in one plane."
-    points = embed_together(snapshots, seed)
+    "Plot a panel for each snapshot, with the points of all embedded in one plane."
+    together = tsne(np.concatenate([snapshot.features for snapshot in snapshots]), seed)
+    points = np.split(together, len(snapshots))
     columns = min(len(snapshots), 5)
     rows = -(-len(snapshots) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 0.3), dpi=100, layout="constrained")
