@@ -449,8 +449,6 @@ def run_races(
         raise InputError(f"--parts: name at least one of {', '.join(RACES)}")
     if unknown := set(parts) - set(RACES):
         raise InputError(f"--parts {min(unknown)}: it must be one of {', '.join(RACES)}")
-    if size not in BENCHMARK_SIZES:
-        raise InputError(f"--size {size}: it must be one of {', '.join(BENCHMARK_SIZES)}")
     if runs < 1 or threads < 1:
         raise InputError("--runs and --threads: use at least 1")
     with on_threads(threads):

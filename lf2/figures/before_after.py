@@ -24,10 +24,9 @@ from ..distributed import choose_device, processes_for
 from ..features import extract, require_eval_mode
 from .heat_maps import heat_maps, over_mean, plot_heat_maps
 from .plots import BLUE, VERMILLION
-from .ranked_lists import UNJUDGED
+from .ranked_lists import UNJUDGED, first_images
 from .report import config_of
 from ..images import Images, normalise, read_image
-from ..metrics import average_precision
 from ..networks import LF2
 from ..protocol import EMPTY, IGNORED, RIGHT, WRONG
 from ..records import DISTRACTOR, JUNK, Dataset, InputError, Record
@@ -83,13 +82,10 @@ def rank_images(
     "List the images nearest to a query."
     order = np.argsort(-cosines, kind="stable")
     order = order[verdicts[order] != EMPTY]
-    counted = order[verdicts[order] != IGNORED]
-    ranks = 1 + np.flatnonzero(verdicts[counted] == RIGHT)
-    is_known = len(ranks) > 0 and UNJUDGED not in verdicts
-    top_images = (order if keep_ignored else counted)[:top]
+    shown, precision = first_images(verdicts[order], top, keep_ignored)
+    shown = order[shown]
     return Ranking(
-        top_images.tolist(), cosines[top_images].tolist(), verdicts[top_images].tolist(),
-        average_precision(ranks) if is_known else None,
+        shown.tolist(), cosines[shown].tolist(), verdicts[shown].tolist(), precision
     )
 
 # %% ../../nbs/65_before_after.ipynb #6b3b3a11

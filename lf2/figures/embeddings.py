@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['PROJECTIONS', 'PEOPLE_COLOURS', 'FILLINGS', 'SHOWN_CLUSTERS', 'require_embeddable', 'tsne', 'umap',
-           'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'middle_point',
-           'groups_of', 'camera_legend', 'plot_before_after', 'embed_together', 'plot_course', 'Confusion',
-           'contingency_table', 'measure_confusion', 'busiest_clusters', 'plot_confusion', 'plot_labels_on_plane']
+           'installed_projections', 'group_silhouette', 'group_silhouette_text', 'draw_points', 'camera_legend',
+           'plot_before_after', 'plot_course', 'Confusion', 'contingency_table', 'measure_confusion',
+           'busiest_clusters', 'plot_confusion', 'plot_labels_on_plane']
 
 # %% ../../nbs/63_embeddings.ipynb #b0e976b6
 import importlib.util
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from scipy.spatial import distance
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
@@ -30,13 +32,7 @@ from ..snapshots import Snapshot
 def require_embeddable(
     features: np.ndarray,  # [N, C]
 ) -> np.ndarray:  # the same
-    "Check that features can be embedded, and return them. Raises `InputError` otherwise."
-    bad = np.flatnonzero(~np.isfinite(features).all(1))
-    if len(bad):
-        raise InputError(
-            f"the features of {len(bad)} of {len(features)} images hold NaN or infinity (the first "
-            f"is image {bad[0]}); the model is damaged or has diverged"
-        )
+    "Check that there are enough features to embed. Raises `InputError` otherwise."
     if len(features) < 5:
         raise InputError(f"{len(features)} images are too few for an embedding; pass at least 5")
     return features
@@ -48,7 +44,7 @@ def tsne(
 ) -> np.ndarray:  # [N, 2] float32
     """Embed features in the plane by t-SNE of cosine distances (van der Maaten and Hinton 2008).
 
-    Raises `InputError` for fewer than five images, or features that are not finite.
+    Raises `InputError` for fewer than five images.
     """
     perplexity = min(30, (len(require_embeddable(features)) - 1) / 3)
     engine = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed)
@@ -61,8 +57,7 @@ def umap(
 ) -> np.ndarray:  # [N, 2] float32
     """Embed features in the plane by UMAP of cosine distances (McInnes et al. 2018).
 
-    Raises `InputError` for fewer than five images, for features that are not finite, or if
-    umap-learn is not installed.
+    Raises `InputError` for fewer than five images, or if umap-learn is not installed.
     """
     UMAP = import_extra("umap", "umap-learn").UMAP
     neighbours = min(15, len(require_embeddable(features)) - 1)
@@ -117,44 +112,24 @@ def draw_points(
     size: float = 26,  # of a marker, points²
 ) -> None:
     "Draw points: people by colour, filling and number, cameras by marker."
-    for place, positions, marker in groups_of(identities, cameras):
+    all_cameras = np.unique(cameras)
+    for place, person in enumerate(np.unique(identities).tolist()):
         colour = PEOPLE_COLOURS[place % len(PEOPLE_COLOURS)]
         opacity = FILLINGS[place // len(PEOPLE_COLOURS) % len(FILLINGS)]
-        x, y = points[positions].T
-        axes.scatter(
-            x, y, s=size, marker=marker, facecolors=[(colour, opacity)], edgecolors=colour,
-            linewidths=0.9,
-        )
-    for person in np.unique(identities):
-        x, y = middle_point(points[identities == person])
+        own = points[identities == person]
+        for camera, marker in zip(all_cameras, itertools.cycle(MARKERS), strict=False):
+            x, y = own[cameras[identities == person] == camera].T
+            axes.scatter(
+                x, y, s=size, marker=marker, facecolors=[(colour, opacity)], edgecolors=colour,
+                linewidths=0.9,
+            )
+        x, y = own[distance.cdist(own, own).sum(1).argmin()]  # closest to all others
         axes.text(
             x, y, str(person), fontsize=7, ha="center", va="center",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
-
-# %% ../../nbs/63_embeddings.ipynb #1da0a236
-def middle_point(
-    points: np.ndarray,  # [N, 2]
-) -> np.ndarray:  # [2]
-    "Find the point with the smallest total distance to all others, for a person's number."
-    gaps = np.sqrt(((points[:, None] - points) ** 2).sum(2)).sum(1)
-    return points[gaps.argmin()]
-
-# %% ../../nbs/63_embeddings.ipynb #676d2ca3
-def groups_of(
-    identities: np.ndarray,  # [N]
-    cameras: np.ndarray,  # [N]
-) -> list[tuple[int, np.ndarray, str]]:  # number of a person, positions of the points, marker
-    "Group points by person and camera."
-    all_cameras, groups = np.unique(cameras).tolist(), []
-    for place, person in enumerate(np.unique(identities).tolist()):
-        for camera in np.unique(cameras[identities == person]).tolist():
-            positions = np.flatnonzero((identities == person) & (cameras == camera))
-            marker = MARKERS[all_cameras.index(camera) % len(MARKERS)]
-            groups.append((place, positions, marker))
-    return groups
 
 # %% ../../nbs/63_embeddings.ipynb #cc26e25e
 def camera_legend(
@@ -194,29 +169,13 @@ def plot_before_after(
     return figure
 
 # %% ../../nbs/63_embeddings.ipynb #fd318ca4
-def embed_together(
-    snapshots: Sequence[Snapshot],  # of one run: the same images in the same order
-    seed: int = 0,
-) -> list[np.ndarray]:  # [N, 2] for each, in one plane
-    "Embed snapshots in one plane. Raises `InputError` if they are not of the same images."
-    first = snapshots[0]
-    for other in snapshots[1:]:
-        same_people = np.array_equal(other.identities, first.identities)
-        if not same_people or other.features.shape != first.features.shape:
-            raise InputError(
-                f"the snapshots of epochs {first.epoch} and {other.epoch} are not of the same "
-                "images and network; pass the snapshots of a single run"
-            )
-    together = tsne(np.concatenate([s.features for s in snapshots]), seed)
-    return np.split(together, len(snapshots))
-
-
 def plot_course(
     snapshots: Sequence[Snapshot],  # of one run
     seed: int = 0,
 ) -> Figure:
-    "Plot a panel for each snapshot, all in one plane."
-    points = embed_together(snapshots, seed)
+    "Plot a panel for each snapshot, with the points of all embedded in one plane."
+    together = tsne(np.concatenate([snapshot.features for snapshot in snapshots]), seed)
+    points = np.split(together, len(snapshots))
     columns = min(len(snapshots), 5)
     rows = -(-len(snapshots) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 0.3), dpi=100, layout="constrained")
@@ -312,21 +271,19 @@ def plot_confusion(
         layout="constrained",
     )
     axes = figure.subplots()
-    axes.imshow(np.ma.masked_equal(of_people, 0), cmap="cividis", aspect="auto", vmin=0,
-                extent=(-0.5, len(order) - 0.5, len(rows) - 0.5, -0.5))
-    limit = of_people.max()
+    shades = np.ma.masked_equal(table, 0)
+    shades[len(rows)] = np.ma.masked  # the others
+    axes.pcolormesh(shades, cmap="cividis", vmin=0, edgecolors="0.9", linewidth=0.6)
     for (row, column), count in np.ndenumerate(table):
         if count:
-            is_dark = row < len(rows) and count < 0.6 * limit
-            axes.text(column, row, str(count), fontsize=7, ha="center", va="center",
+            is_dark = row < len(rows) and count < 0.6 * of_people.max()
+            axes.text(column + 0.5, row + 0.5, str(count), fontsize=7, ha="center", va="center",
                       color="white" if is_dark else "black")
-    axes.set_yticks(range(len(table)), [*map(str, everybody[rows]), "others"], fontsize=7)
-    axes.set(ylim=(len(table) - 0.5, -0.5), xticks=[], ylabel="person",
+    names = [*map(str, everybody[rows]), "others"]
+    axes.set_yticks(np.arange(len(table)) + 0.5, names, fontsize=7)
+    axes.set(xticks=[], ylabel="person",
              xlabel="cluster" + (f" ({hidden} more are not shown)" if hidden else ""))
-    axes.set_xticks(np.arange(-0.5, len(order)), minor=True)
-    axes.set_yticks(np.arange(-0.5, len(table)), minor=True)
-    axes.grid(which="minor", color="0.9", linewidth=0.6)
-    axes.tick_params(which="minor", length=0)
+    axes.invert_yaxis()
     axes.set_title(numbers.text, fontsize=8)
     return figure
 

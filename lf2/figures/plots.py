@@ -6,7 +6,7 @@
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'COLUMN_LABELS',
            'MAX_MARKED_EPOCHS', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'TEMPLATES', 'curve', 'columns_of',
            'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel', 'make_panels',
-           'plot_panels', 'add_legends', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'draw_picks',
+           'add_legends', 'plot_panels', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'draw_picks',
            'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../../nbs/60_plots.ipynb #a12beca4
@@ -59,11 +59,10 @@ def columns_of(
     return [name for name in names if len(curve(history, name)[0])]
 
 # %% ../../nbs/60_plots.ipynb #c7cb5372
-COLUMN_LABELS = {
-    "loss": "total", "cross_entropy": "cross-entropy", "mAP": "mAP", "rank1": "Rank-1",
-    "rank5": "Rank-5", "rank10": "Rank-10", "mINP": "mINP", "silhouette": "silhouette of clusters",
-    "cross_camera": "neighbours from other cameras", "triplet": "triplet",
-    "fused_triplet": "fused triplet", "ari": "ARI", "ami": "AMI",
+COLUMN_LABELS = {  # where it is not the column's name with blanks
+    "loss": "total", "cross_entropy": "cross-entropy", "rank1": "Rank-1", "rank5": "Rank-5",
+    "rank10": "Rank-10", "silhouette": "silhouette of clusters",
+    "cross_camera": "neighbours from other cameras", "ari": "ARI", "ami": "AMI",
 }
 
 
@@ -84,7 +83,7 @@ def part_names(
 
 def column_label(
     column: str,  # of the history
-    parts: int,  # K, number of stripes
+    parts: int = 0,  # K, number of stripes
 ) -> str:
     "Return the legend text of a column."
     name, part = split_column(column)
@@ -159,6 +158,18 @@ def make_panels(
     return figure, list(grid[:count])
 
 # %% ../../nbs/60_plots.ipynb #fcd45cde
+def add_legends(figure: Figure) -> None:
+    "Add a legend under each panel, where it hides no curve."
+    for axes in figure.axes:
+        legend = axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.6, ncols=2, frameon=False,
+            fontsize=8,
+        )
+        for handle in legend.legend_handles:
+            if isinstance(handle, Line2D):  # larger markers would touch each other
+                handle.set_markersize(min(handle.get_markersize(), 7))
+
+
 def plot_panels(
     history: list[dict[str, Any]],  # rows with "epoch"
     panels: Sequence[Panel],  # those without a column in the history are left out
@@ -176,19 +187,8 @@ def plot_panels(
     figure, all_axes = make_panels(len(found))
     for axes, panel in zip(all_axes, found, strict=True):
         draw_panel(axes, history, panel)
+    add_legends(figure)
     return figure, found
-
-
-def add_legends(figure: Figure) -> None:
-    "Add a legend under each panel, where it hides no curve."
-    for axes in figure.axes:
-        legend = axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4.6, ncols=2, frameon=False,
-            fontsize=8,
-        )
-        for handle in legend.legend_handles:
-            if isinstance(handle, Line2D):  # larger markers would touch each other
-                handle.set_markersize(min(handle.get_markersize(), 7))
 
 # %% ../../nbs/60_plots.ipynb #6d2729fb
 UNDATED_METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
@@ -242,9 +242,7 @@ def plot_losses(
         Panel("Loss", "loss", ("loss", "cross_entropy")),
         Panel("Softmax triplet losses", "loss", ("triplet", "fused_triplet")),
     )
-    figure, _ = plot_panels(history, panels, "no losses; pass the history.csv of a run")
-    add_legends(figure)
-    return figure
+    return plot_panels(history, panels, "no losses; pass the history.csv of a run")[0]
 
 # %% ../../nbs/60_plots.ipynb #07516be1
 PICK_MARKERS = {  # of a picked epoch: marker, its size in points, and words
@@ -261,19 +259,10 @@ def draw_picks(
     scale: float,  # factor on the values
     picks: dict[str, int],  # epoch by name in `PICK_MARKERS`
 ) -> None:
-    """Mark the picked epochs on a curve, or on the epoch axis where an epoch was not scored.
-
-    Raises `InputError` for a pick that is not in the history.
-    """
+    "Mark the picked epochs on a curve, or on the epoch axis where an epoch was not scored."
     values = dict(zip(*(part.tolist() for part in curve(history, column)), strict=True))
-    known = {row["epoch"] for row in history}
     for pick, epoch in picks.items():
         marker, size, name = PICK_MARKERS[pick]
-        if epoch not in known:
-            raise InputError(
-                f"{pick} is epoch {epoch}, but the history has no such epoch; "
-                "check that history and picks are from the same run"
-            )
         is_scored = epoch in values
         words = f"{name}: epoch {epoch:g}" + ("" if is_scored else ", not scored")
         axes.plot(
@@ -299,7 +288,7 @@ def plot_scores(
     axes = figure.axes[0]
     for place, name in enumerate(first.columns):  # a dashed line, in the colour of the curve
         if (score := (direct_transfer or {}).get(name)) is not None:
-            words = f"{COLUMN_LABELS.get(name, name)}, direct transfer"
+            words = f"{column_label(name)}, direct transfer"
             colour = style_of(name, place)["color"]
             axes.axhline(100 * score, color=colour, linestyle="--", label=words)
     draw_picks(axes, history, first.columns[0], first.scale, picks or {})
@@ -321,9 +310,7 @@ def plot_labels(
         Panel("Clusters", "number", ["clusters"]),
         Panel("Clusters of one image", "number", ["singletons"]),
     )
-    figure, _ = plot_panels(history, panels, "nothing about its labels to show")
-    add_legends(figure)
-    return figure
+    return plot_panels(history, panels, "nothing about its labels to show")[0]
 
 # %% ../../nbs/60_plots.ipynb #65bff731
 RUN_PANELS = (
@@ -337,11 +324,10 @@ RUN_PANELS = (
 
 def plot_runs(
     histories: dict[str, list[dict[str, Any]]],  # by the run's name
-    panels: Sequence[Panel] = RUN_PANELS,  # of one column each
 ) -> Figure:
     "Plot columns of several runs, one panel each. Raises `InputError` when no run has any."
     recorded = {column for history in histories.values() for column in columns_of(history)}
-    panels = [panel for panel in panels if set(panel.columns) <= recorded]
+    panels = [panel for panel in RUN_PANELS if set(panel.columns) <= recorded]
     if not panels:
         raise InputError("the histories have nothing to compare; pass the history.csv of each run")
     figure, all_axes = make_panels(len(panels))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNJUDGED', 'FRAMES', 'GAP', 'QUERY_GAP', 'MARK_SPACE', 'TITLE_SPACE', 'MARGIN', 'LEGEND_WIDTH', 'Frame', 'marks_of',
-           'show_image', 'draw_row', 'plot_ranked_lists', 'pick_queries', 'RankedLists', 'rank_paths', 'precision_text',
+           'show_image', 'draw_row', 'plot_ranked_lists', 'pick_queries', 'first_images', 'precision_text',
            'compare_queries', 'compare_lists', 'compare_neighbours']
 
 # %% ../../nbs/61_ranked_lists.ipynb #772dbf6d
@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from .plots import BLUE, GREY, VERMILLION
 from ..images import read_image
 from ..metrics import average_precision, match_ranks, valid_queries
-from ..protocol import EMPTY, IGNORED, RIGHT, WRONG, Protocol, rank_gallery
+from ..protocol import IGNORED, RIGHT, WRONG, rank_gallery
 from ..records import InputError
 from ..scoring import TestSplit
 from ..slices import feature_slices
@@ -44,14 +44,14 @@ FRAMES = {
 
 def marks_of(
     verdicts: Sequence[int],  # [k] of one list
-) -> list[str]:  # [k] such as "1 ✓"; empty where the list has ended
+) -> list[str]:  # [k] such as "1 ✓"
     "Write the text over each image of a list: its rank, and its verdict's mark."
     marks, rank = [], 0
     for verdict in verdicts:
         is_ranked = verdict in (RIGHT, WRONG, UNJUDGED)
         rank += is_ranked
         number = f"{rank} " if is_ranked else ""
-        marks.append("" if verdict == EMPTY else number + FRAMES[verdict].mark)
+        marks.append(number + FRAMES[verdict].mark)
     return marks
 
 # %% ../../nbs/61_ranked_lists.ipynb #3c9e5c42
@@ -82,24 +82,23 @@ def show_image(
 def draw_row(
     axes: Axes,  # in pixels
     query_path: str,
-    gallery_paths: Sequence[str | None],  # [k] None where the list has ended
+    gallery_paths: Sequence[str],  # [k]
     verdicts: Sequence[int],  # [k]
     size: tuple[int, int],  # height and width of each image
 ) -> None:
     "Draw a query and, to its right, its list."
     width = size[1]
     show_image(axes, query_path, 0, size, Frame("black", "-", "", ""), "query")
-    marks = marks_of(verdicts)
-    for place, (path, verdict) in enumerate(zip(gallery_paths, verdicts, strict=True)):
-        if path is not None and verdict != EMPTY:
-            left = width + QUERY_GAP + place * (width + GAP)
-            show_image(axes, path, left, size, FRAMES[verdict], marks[place])
+    listed = zip(gallery_paths, verdicts, marks_of(verdicts), strict=True)
+    for place, (path, verdict, mark) in enumerate(listed):
+        left = width + QUERY_GAP + place * (width + GAP)
+        show_image(axes, path, left, size, FRAMES[verdict], mark)
 
 # %% ../../nbs/61_ranked_lists.ipynb #0b978bbe
 def plot_ranked_lists(
     query_paths: Sequence[str],  # [Q]
-    gallery_paths: Sequence[Sequence[str | None]],  # [Q][k] nearest first; None: the list has ended
-    verdicts: Sequence[Sequence[int]],  # [Q][k] WRONG, RIGHT, IGNORED, UNJUDGED or EMPTY
+    gallery_paths: Sequence[Sequence[str]],  # [Q][k] nearest first; k may differ
+    verdicts: Sequence[Sequence[int]],  # [Q][k] WRONG, RIGHT, IGNORED or UNJUDGED
     titles: Sequence[str] | None = None,  # [Q]
     height: int = 128,  # of each image, pixels
     width: int = 64,  # of each image, pixels
@@ -112,7 +111,7 @@ def plot_ranked_lists(
     rows = list(zip(query_paths, gallery_paths, verdicts, strict=True))
     if not rows:
         raise InputError("there is no query to show a ranked list of")
-    list_width = width + QUERY_GAP + len(verdicts[0]) * (width + GAP) - GAP
+    list_width = width + QUERY_GAP + max(map(len, verdicts)) * (width + GAP) - GAP
     total_width = max(LEGEND_WIDTH, list_width + 2 * MARGIN)
     row_height = TITLE_SPACE + MARK_SPACE + height + 4
     tops = [i * row_height + (i // together) * 3 * MARGIN for i in range(len(rows))]
@@ -137,48 +136,33 @@ def plot_ranked_lists(
 # %% ../../nbs/61_ranked_lists.ipynb #14afc15d
 def pick_queries(
     hits: list[np.ndarray],  # as `match_ranks` gives them: ranks of each query's true matches
-    each: int = 1,  # how many of each kind; fewer if there are not enough queries
-) -> dict[str, list[int]]:  # queries: best (best first), typical, worst (worst first)
-    """Pick the best, typical and worst queries by average precision.
+) -> dict[str, int]:  # queries by kind: best, typical, worst; fewer if there are not enough
+    """Pick the best, typical and worst query by average precision.
 
     Raises `InputError` when no query has a true match.
     """
     valid_queries(hits)
     with_matches = [query for query, ranks in enumerate(hits) if len(ranks)]
     order = sorted(with_matches, key=lambda q: (-average_precision(hits[q]), -len(hits[q])))
-    best, rest = order[:each], order[each:]
-    worst, rest = rest[::-1][:each], rest[: max(0, len(rest) - each)]
-    middle = max(0, (len(rest) - each) // 2)
-    return {"best": best, "typical": rest[middle : middle + each], "worst": worst}
+    picked = {"best": order[0]}
+    if len(order) > 2:
+        picked["typical"] = order[(len(order) - 1) // 2]
+    if len(order) > 1:
+        picked["worst"] = order[-1]
+    return picked
 
 # %% ../../nbs/61_ranked_lists.ipynb #4014f00f
-class RankedLists(NamedTuple):
-    "The ranked lists of some queries, ready to be shown."
-    gallery_paths: list[list[str | None]]  # [N][k] nearest first, None where the list has ended
-    verdicts: np.ndarray  # [N, k]
-    precisions: list[float | None]  # [N] average precision; None without a true match
-
-
-def rank_paths(
-    query: np.ndarray,  # [Q, C] features
-    gallery: np.ndarray,  # [G, C] features
-    protocol: Protocol,
-    gallery_paths: Sequence[str],  # [G]
-    queries: Sequence[int],  # [N] which ones
-    top: int = 10,  # k, length of the lists
-    keep_ignored: bool = False,  # leave ignored images in, marked as such
-) -> RankedLists:
-    "Rank the gallery for some queries, and compute their average precision."
-    chosen = np.asarray(queries, dtype=np.int64)
-    query, protocol = np.asarray(query)[chosen], Protocol(
-        protocol.query_identities[chosen], protocol.gallery_identities,
-        protocol.query_cameras[chosen], protocol.gallery_cameras, protocol.self_index[chosen],
-    )
-    hits = match_ranks(feature_slices(query, gallery), protocol)
-    ranked = rank_gallery(query, gallery, protocol, top, keep_ignored=keep_ignored)
-    paths = [[gallery_paths[i] if i >= 0 else None for i in row] for row in ranked.indices]
-    precisions = [average_precision(ranks) if len(ranks) else None for ranks in hits]
-    return RankedLists(paths, ranked.verdicts, precisions)
+def first_images(
+    verdicts: np.ndarray,  # [N] of all images, nearest first
+    top: int = 10,  # largest number of images to show
+    keep_ignored: bool = False,  # also show images that the protocol ignores
+) -> tuple[np.ndarray, float | None]:  # [k] positions of those to show; average precision
+    "Choose the first images of a list, and compute its average precision; None if unknown."
+    is_counted = verdicts != IGNORED
+    ranks = 1 + np.flatnonzero(verdicts[is_counted] == RIGHT)
+    is_known = len(ranks) > 0 and UNJUDGED not in verdicts
+    shown = np.flatnonzero(is_counted | keep_ignored)[:top]
+    return shown, average_precision(ranks) if is_known else None
 
 # %% ../../nbs/61_ranked_lists.ipynb #2d6433b6
 def precision_text(
@@ -204,22 +188,22 @@ def compare_queries(
     Raises `InputError` if there is no query, or if an image cannot be read.
     """
     paths = [record.path for record in split.records]
+    gallery_paths, rows = np.array(paths[split.queries :]), []
     lists = [
-        rank_paths(
-            *split.halves(features), split.protocol, paths[split.queries :], queries, top,
-            keep_ignored,
-        )
+        rank_gallery(*split.halves(features), split.protocol, len(gallery_paths), queries, True)
         for features in (before, after)
     ]
-    shown = [(i, *model) for i in range(len(queries)) for model in zip(names, lists, strict=True)]
-    prefixes = [f"{title} · " for title in titles] if titles else [""] * len(queries)
+    for i, query in enumerate(queries):
+        for name, ranked in zip(names, lists, strict=True):
+            shown, precision = first_images(ranked.verdicts[i], top, keep_ignored)
+            title = f"{titles[i]} · " if titles else ""
+            rows.append((
+                paths[query], gallery_paths[ranked.indices[i, shown]], ranked.verdicts[i, shown],
+                f"{title}{name}: {precision_text(precision)}",
+            ))
+    query_paths, lists_of_paths, verdicts, all_titles = zip(*rows, strict=True)
     return plot_ranked_lists(
-        [paths[queries[i]] for i, _, _ in shown],
-        [ranked.gallery_paths[i] for i, _, ranked in shown],
-        [ranked.verdicts[i] for i, _, ranked in shown],
-        [f"{prefixes[i]}{name}: {precision_text(ranked.precisions[i])}"
-         for i, name, ranked in shown],
-        together=2, **size,
+        query_paths, lists_of_paths, verdicts, all_titles, together=2, **size
     )
 
 # %% ../../nbs/61_ranked_lists.ipynb #2c03b0fa
@@ -227,15 +211,12 @@ def compare_lists(
     split: TestSplit,  # Q queries and G gallery images
     before: np.ndarray,  # [Q + G, C] descriptors of `split.images`
     after: np.ndarray,  # [Q + G, C'] likewise
-    each: int = 1,  # best, typical and worst queries
     **options: Any,  # for `compare_queries`
 ) -> Figure:
-    "Plot the best, typical and worst queries of a test split, before and after adaptation."
-    hits = match_ranks(feature_slices(*split.halves(after)), split.protocol)
-    picked = pick_queries(hits, each)
-    queries = [query for of_kind in picked.values() for query in of_kind]
-    titles = [f"{kind} after adaptation" for kind, of_kind in picked.items() for _ in of_kind]
-    return compare_queries(split, before, after, queries, titles, **options)
+    "Plot the best, typical and worst query of a test split, before and after adaptation."
+    picked = pick_queries(match_ranks(feature_slices(*split.halves(after)), split.protocol))
+    titles = [f"{kind} after adaptation" for kind in picked]
+    return compare_queries(split, before, after, list(picked.values()), titles, **options)
 
 # %% ../../nbs/61_ranked_lists.ipynb #254eaec5
 def compare_neighbours(
