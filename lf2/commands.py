@@ -72,8 +72,12 @@ def run_pretrain(config: PretrainConfig) -> None:
 
     lf2 pretrain --source market1501:data/market1501 --output runs/source
     """
+    from lf2.dry_run import dry_run_source
     from lf2.pretraining import pretrain
 
+    if config.dry_run:
+        print(dry_run_source(config))
+        return
     results = pretrain(config)
     rows = [(f"source, {pick}", scores) for pick, scores in results["source"].items()]
     if "direct_transfer" in results:

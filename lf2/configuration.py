@@ -126,6 +126,7 @@ class PretrainConfig(StageConfig):
     smoothing: float = 0.1  # epsilon of the label-smoothed cross-entropy
     # epochs between two evaluations on the source (the last epoch is always evaluated)
     evaluate_every: int = 5
+    dry_run: bool = False  # check everything, estimate time and memory, and train nothing
 
     def checked(self) -> "PretrainConfig":
         "Return the same configuration. Raises an `InputError` that names the flag at fault."

@@ -85,8 +85,9 @@ def images_in(
         elif not os.path.isdir(entry.path):
             raise InputError(f"{entry.path} is not a file: remove it")
     if others:
+        files = "1 file is" if len(others) == 1 else f"{len(others)} files are"
         warnings.warn(
-            f"{folder}: {len(others)} files are left out, such as {min(others)}; images have names "
+            f"{folder}: {files} left out, such as {min(others)}; images have names "
             f"that end in {' '.join(SUFFIXES)}",
             stacklevel=2,
         )

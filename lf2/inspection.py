@@ -232,7 +232,7 @@ def format_inspection(
     lines += ["  " + " = ".join(path for _, path in group) for group in same["groups"][:most]]
     if report["cameras"]:
         names = [f"{number} {name}" for number, name in report["cameras"].items()]
-        lines.append(f"{'names of cameras':27}{shorten(names, most)}")
+        lines.append(f"{'names of cameras':27}{', '.join(names)}")
     if report["tracks"]:
         lines.append(f"{'tracks':27}{report['tracks']}")
     if len(report["folders"]) > 1:

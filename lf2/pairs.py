@@ -26,7 +26,7 @@ from .records import InputError, Record
 # %% ../nbs/09_pairs.ipynb #d43f505f
 def path_finder(
     paths: Sequence[str],  # [N] of the crops, as the table of descriptors has them
-    folder: Path,  # that relative paths may start from
+    *folders: Path | str,  # that relative paths may start from, besides the current one
 ) -> Callable[[str], int | None]:  # from a path to the row; None if it is not among them
     "Make a function that finds the row of a path, as written or as the same file."
     as_written = {path: row for row, path in enumerate(paths)}
@@ -36,7 +36,7 @@ def path_finder(
         for name in (path, path.replace("\\", "/")):
             if name in as_written:
                 return as_written[name]
-            for file in (folder / name, Path(name)):
+            for file in (*(Path(folder, name) for folder in folders), Path(name)):
                 if (row := as_file.get(os.path.realpath(file))) is not None:
                     return row
         return None
@@ -60,9 +60,10 @@ VERDICTS = {"same": True, "different": False}
 def read_pairs(
     path: Path | str,  # CSV with the columns first, second (paths) and verdict (same, different)
     paths: Sequence[str],  # [N] of the crops
+    root: str = "",  # folder of the dataset, that paths may start from, too
 ) -> Pairs:
     "Read pairs from a file. Raises `InputError` naming the line of one that is wrong."
-    find, pairs = path_finder(paths, Path(path).parent), dict[tuple[int, int], bool]()
+    find, pairs = path_finder(paths, Path(path).parent, root), dict[tuple[int, int], bool]()
     for place, row in read_rows(path, ("first", "second", "verdict"), flag="--pairs"):
         rows = []
         for name in ("first", "second"):
@@ -149,6 +150,7 @@ def detail_rows(
 def read_details(
     path: Path | str | None,  # as `detail_rows` takes it; None: nothing but the records is known
     records: Sequence[Record],  # [N]; their cameras count where the file names none
+    root: str = "",  # folder of the dataset, that paths may start from, too
 ) -> Details:
     "Read what is known about crops. Rows of other crops are ignored. Raises `InputError`."
     known = ["" if record.camera is None else str(record.camera) for record in records]
@@ -157,7 +159,7 @@ def read_details(
     if path is None:
         return Details(cameras, times, tracks)
     path = os.path.expanduser(str(path).removeprefix("csv:"))
-    find, found = path_finder([record.path for record in records], Path(path).parent), 0
+    find, found = path_finder([r.path for r in records], Path(path).parent, root), 0
     for place, row in detail_rows(path):
         index = find(row["path"])
         time = read_time(row.get("time", ""), place)

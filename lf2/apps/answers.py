@@ -12,12 +12,13 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 
+from .tables import name_camera
 from ..checkpoints import atomic_write
 from ..datasets import READERS, SUFFIXES, find_listed, open_dataset
 from ..figures.ranked_lists import FRAMES, UNJUDGED
@@ -71,6 +72,7 @@ def read_list(path: Path) -> list[Record]:
 # %% ../../nbs/69_answers.ipynb #4a7f20a5
 def read_queries(
     what: str,  # image, folder, .csv, text file, or KIND:PATH
+    number: Callable[[str], int] = int,  # from the name of a camera to its number in the index
 ) -> list[Record]:
     "Read the images to search for. Raises `InputError` if there are none."
     path = Path(what)
@@ -82,13 +84,23 @@ def read_queries(
         dataset = open_dataset(f"{'crops' if path.is_dir() else 'csv'}:{what}")
     else:
         dataset = None
-    records = list(dataset.query or dataset.train) if dataset else read_list(path)
+    if dataset is None:
+        records = read_list(path)
+    else:
+        records = [
+            record if record.camera is None
+            else record._replace(camera=number(str(name_camera(record.camera, dataset.cameras))))
+            for record in dataset.query or dataset.train
+        ]
     if not records:
         raise InputError(f"--query {what} names no image")
     return records
 
 # %% ../../nbs/69_answers.ipynb #adc004c4
-def parse_query(line: str) -> Record:
+def parse_query(
+    line: str,
+    number: Callable[[str], int] = int,  # from the name of a camera to its number in the index
+) -> Record:
     "Read a query from a line. Raises `InputError` for a missing image and for wrong JSON."
     fields: Any = {"path": line}
     if line.startswith("{"):
@@ -97,7 +109,7 @@ def parse_query(line: str) -> Record:
         except ValueError:
             fields = {}
     path, camera = fields.get("path"), fields.get("camera")
-    right = isinstance(path, str) and (camera is None or type(camera) is int)
+    right = isinstance(path, str) and type(camera) in (int, str, type(None))
     if not right or fields.keys() - {"path", "camera"}:
         raise InputError(
             f'{line}: expected a path, or JSON such as {{"path": "a.jpg", "camera": 4}}'
@@ -105,25 +117,33 @@ def parse_query(line: str) -> Record:
     image = find_listed(path)
     if image is None:
         raise InputError(f"there is no file {path}")
-    return Record(image, None, camera)
+    return Record(image, None, None if camera is None else number(str(camera)))
 
 # %% ../../nbs/69_answers.ipynb #fe2a0f8b
-def result_lines(answer: SearchResult) -> list[str]:
+def result_lines(
+    answer: SearchResult,
+    cameras: Sequence[str] = (),  # names of cameras 1, 2, …
+) -> list[str]:
     "Format a query and its list as a table."
-    lines = [answer.query.path]
+    lines, width = [answer.query.path], max(map(len, cameras), default=10)
     for rank, hit in enumerate(answer.hits, 1):
-        camera = "–" if hit.record.camera is None else hit.record.camera
+        camera = name_camera(hit.record.camera, cameras)
+        place = camera if isinstance(camera, str) else f"camera {'–' if camera is None else camera}"
         mark = FRAMES[hit.verdict].mark or " "
-        lines.append(f"{rank:5}  {hit.cosine:6.3f}  {mark}  camera {camera:<3}  {hit.record.path}")
+        lines.append(f"{rank:5}  {hit.cosine:6.3f}  {mark}  {place:<{width}}  {hit.record.path}")
     return lines if answer.hits else [*lines, "       nothing found"]
 
 # %% ../../nbs/69_answers.ipynb #5c5f9d84
-def results_as_dicts(answers: Sequence[SearchResult]) -> list[dict[str, Any]]:
+def results_as_dicts(
+    answers: Sequence[SearchResult],
+    cameras: Sequence[str] = (),  # names of cameras 1, 2, …
+) -> list[dict[str, Any]]:
     "Convert answers to plain types, for a JSON file, with absolute paths of the images found."
     return [
         {"query": answer.query.path, "results": [
             {"rank": rank, "cosine": round(hit.cosine, 6), **hit.record._asdict(),
-             "path": os.path.abspath(hit.record.path)}
+             "path": os.path.abspath(hit.record.path),
+             "camera": name_camera(hit.record.camera, cameras)}
             for rank, hit in enumerate(answer.hits, 1)
         ]}
         for answer in answers
@@ -148,7 +168,7 @@ PAGES = jinja2.Environment(
     loader=jinja2.PackageLoader("lf2"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-PAGES.globals |= {"thumbnail": thumbnail, "basename": os.path.basename}
+PAGES.globals |= {"thumbnail": thumbnail, "basename": os.path.basename, "name_camera": name_camera}
 
 
 def write_page(

@@ -101,8 +101,8 @@ def run_index(
     # images or folders of images to remove from the index; default: none
     remove: tuple[str, ...] = (),
     root: str | None = None,  # new folder of images that were moved; default: where they were
-    # auto: exact up to about a million images, then approximate
-    kind: Literal["exact", "ivf", "hnsw", "auto"] = "exact",
+    # exact16 takes half of the memory; auto: exact up to about a million images, then approximate
+    kind: Literal["exact", "exact16", "ivf", "hnsw", "auto"] = "exact",
     # subtract the mean of each camera from its descriptors (mean), and divide by the standard
     # deviation (scale)
     normalise_cameras: Literal["off", "mean", "scale"] = "off",
@@ -146,10 +146,10 @@ def run_search(
     # -: read a path or JSON from each line of standard input, and print a line of JSON for each
     query: str,
     top: int = 20,  # length of each ranked list
-    cameras: tuple[int, ...] = (),  # search only images of these cameras; default: all
+    cameras: tuple[str, ...] = (),  # search only images of these cameras, by name; default: all
     other_cameras: bool = False,  # leave out images of the query's own camera
-    # camera of the queries that have none; default: that of the same image in the index
-    query_camera: int | None = None,
+    # camera of the queries that have none, by name; default: that of the same image in the index
+    query_camera: str | None = None,
     exclude_self: bool = False,  # leave out the query itself, if the index has it
     # number of nearest images to re-rank by k-reciprocal encoding; 0: no re-ranking
     rerank: int = 0,
@@ -186,11 +186,12 @@ def run_search(
         raise InputError(
             f"the model of --index {index} was in {folder}; give its new folder with --model"
         )
-    extractor = load(folder, source["pick"], device)
+    extractor, names = load(folder, source["pick"], device), gallery.about["cameras"]
+    asked_from = None if query_camera is None else gallery.camera(query_camera)
 
     def find(queries: Sequence[Record]) -> list[Any]:  # of `SearchResult`
         named = [
-            record._replace(camera=query_camera) if record.camera is None else record
+            record._replace(camera=asked_from) if record.camera is None else record
             for record in queries
         ]
         answers = search(
@@ -202,20 +203,20 @@ def run_search(
         ]
 
     if query == "-":
-        answer_lines(find)
+        answer_lines(find, gallery.camera, names)
         return
-    answers = find(answering.read_queries(query))
+    answers = find(answering.read_queries(query, gallery.camera))
     for answer in answers:
-        print(printable("\n".join(answering.result_lines(answer))))
+        print(printable("\n".join(answering.result_lines(answer, names))))
     if rerank:
         print("The order is by re-ranking; the numbers are cosines.")
     if json:
-        write_json(json, answering.results_as_dicts(answers))
+        write_json(json, answering.results_as_dicts(answers, names))
         print(f"written to {json}")
     if html:
         notes = {
             f"The nearest {rerank} images are re-ranked.": rerank,
-            f"Cameras {' '.join(map(str, cameras))} only.": cameras,
+            f"Cameras {' '.join(cameras)} only.": cameras,
             "The query's own camera is left out.": other_cameras,
             "The query itself is left out.": exclude_self,
             f"Cosines below {least:.3f} are left out.": threshold is not None,
@@ -227,6 +228,8 @@ def run_search(
 # %% ../../nbs/88_crop_commands.ipynb #776da352
 def answer_lines(
     find: Callable[[Sequence[Record]], list[Any]],  # from queries to `SearchResult`s
+    camera: Callable[[str], int],  # from the name of a camera to its number
+    names: Sequence[str],  # of cameras 1, 2, …
 ) -> None:
     "Answer each line of standard input. Raises `InputError` at its end if some were wrong."
     from json import dumps
@@ -236,7 +239,7 @@ def answer_lines(
     wrong = 0
     for line in filter(None, map(str.strip, sys.stdin)):
         try:
-            (answer,) = results_as_dicts(find([parse_query(line)]))
+            (answer,) = results_as_dicts(find([parse_query(line, camera)]), names)
         except InputError as error:
             answer, wrong = {"query": line, "error": str(error)}, wrong + 1
         print(dumps(answer), flush=True)
@@ -251,7 +254,7 @@ def run_calibrate(
     # half of them of each kind; default: none
     pairs: str | None = None,
     # CSV with the column path and any of camera, time (seconds or ISO 8601) and track, from which
-    # pairs follow; or a dataset with them; default: none
+    # pairs follow; or a dataset with them; default: cameras and tracks that lf2 extract stored
     details: str | None = None,
     # false-match rate to aim for: the fraction of pairs of different people that match
     rate: float = 0.001,
@@ -282,6 +285,12 @@ def run_calibrate(
             f"{100 * rate:g} %; about {100 * calibration.missed:.0f} % of the pairs of one person "
             f"are below it ({calibration.method} pairs)"
         )
+    if calibration.method == "observed":
+        print(
+            "These pairs are from tracks and times of single cameras, which makes the threshold "
+            "too high: few pairs match wrongly, and many are missed. Without times in --details, "
+            "groups replace the pairs; on photographs that kept the promised rate best"
+        )
     print(f"The calibration is in {output}; give it to lf2 search or lf2 group as --threshold")
 
 # %% ../../nbs/88_crop_commands.ipynb #e5615dc0
@@ -299,7 +308,7 @@ def run_group(
     # obey; default: none
     pairs: str | None = None,
     # CSV with the column path and any of camera, time (seconds or ISO 8601) and track, whose
-    # crops stay together; or a dataset with them; default: the tracks of --data, if it has any
+    # crops stay together; or a dataset with them; default: what lf2 extract stored
     details: str | None = None,
     # least cosine of two neighbours, or of an image that joins a group: a number, or an output
     # folder of lf2 calibrate; default: none
@@ -340,7 +349,6 @@ def run_group(
             require_free(Path(output), overwrite)
         descriptors = str(Path(output, "descriptors"))
         dataset = open_dataset(str(data))
-        details = details or (data if dataset.tracks else None)
         extract_to(
             descriptors, load(str(model), pick, device), dataset, precision, workers=workers,
             overwrite=overwrite, progress=sys.stderr.isatty(),

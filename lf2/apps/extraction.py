@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EXTRACTION_INFO', 'TABLE_FILE', 'FEATURES_FILE', 'MODEL_FIELDS', 'DATASET_FIELDS', 'EXTRACTION_FIELDS',
            'EXTRACT_AGAIN', 'ROWS_PER_PART', 'read_extraction_info', 'Extraction', 'open_extraction', 'dataset_root',
-           'digest_file', 'part_names', 'in_full_batches', 'read_contents', 'find_descriptors', 'collect_descriptors',
+           'digest_file', 'part_names', 'in_full_batches', 'find_descriptors', 'collect_descriptors',
            'finish_extraction', 'write_pieces', 'require_same_command', 'extract_to', 'remove_images']
 
 # %% ../../nbs/70_extraction.ipynb #59a14c1b
@@ -24,11 +24,13 @@ from tqdm.auto import tqdm
 from .. import __version__
 from .extractor import Extractor, model_name, same_model
 from lf2.apps.tables import (
+    Row,
     are_named,
     below_root,
     checksum,
     import_pyarrow,
     join_parts,
+    name_camera,
     read_descriptors,
     read_records,
     require_fields,
@@ -42,6 +44,7 @@ from ..checkpoints import SignalGuard, lock_folder
 from ..datasets import dataset_folder
 from ..features import extract
 from ..images import Images
+from ..pairs import Details, read_details
 from ..records import Dataset, InputError, Record
 from ..run_folder import read_json, write_json
 
@@ -72,17 +75,37 @@ def read_extraction_info(folder: Path) -> dict[str, Any]:
     about = read_json(path)
     require_fields(about, EXTRACTION_FIELDS, str(path), EXTRACT_AGAIN)
     # an earlier lf2 stored paths from the current directory on, and always float32
-    about.setdefault("root", "")
-    about.setdefault("dtype", "float32")
-    require_fields(about, {"root": str, "dtype": str}, str(path), EXTRACT_AGAIN)
+    for name, default in {"root": "", "dtype": "float32", "cameras": []}.items():
+        about.setdefault(name, default)
+    require_fields(about, {"root": str, "dtype": str, "cameras": [str]}, str(path), EXTRACT_AGAIN)
     return about
 
 # %% ../../nbs/70_extraction.ipynb #e86c2c13
 class Extraction(NamedTuple):
     "A finished extraction, as `lf2 extract` writes it into a folder."
     features: np.ndarray  # [N, C] float32 or float16, unit rows, mapped from the disk
-    records: list[Record]  # [N]
+    rows: list[Row]  # [N], with paths that can be opened from the current directory
     about: dict[str, Any]  # extraction.json
+
+    @property
+    def records(self) -> list[Record]:  # [N]
+        "Return the images without their content and track."
+        return [Record(*row[:3]) for row in self.rows]
+
+    def details(self, path: Path | str | None = None) -> Details:
+        "Return cameras, times and tracks of the images, those in a file of details first."
+        records, names = self.records, self.about["cameras"]
+        cameras, times, tracks = read_details(path, records, self.about["root"])
+        return Details(
+            np.array([  # what is not in the file has the number of the record
+                str(name_camera(record.camera, names)) if name == str(record.camera) else name
+                for record, name in zip(records, cameras, strict=True)
+            ], object),
+            times,
+            np.array([
+                name or row.track or "" for row, name in zip(self.rows, tracks, strict=True)
+            ], object),
+        )
 
 # %% ../../nbs/70_extraction.ipynb #e7d454bc
 def open_extraction(folder: Path | str) -> Extraction:
@@ -93,10 +116,10 @@ def open_extraction(folder: Path | str) -> Extraction:
         raise InputError(f"{folder} is unfinished; repeat the lf2 extract command to finish it")
     require_intact(folder, about["sha256"], [FEATURES_FILE, TABLE_FILE], EXTRACT_AGAIN)
     features = np.load(folder / FEATURES_FILE, mmap_mode="r")
-    records = read_records(folder / TABLE_FILE)
-    if not len(features) == len(records) == about["dataset"]["images"]:
+    rows = read_records(folder / TABLE_FILE, Row)
+    if not len(features) == len(rows) == about["dataset"]["images"]:
         raise InputError(f"{folder} is damaged (its files differ in length); {EXTRACT_AGAIN}")
-    return Extraction(features, under_root(records, os.path.abspath(about["root"])), about)
+    return Extraction(features, under_root(rows, os.path.abspath(about["root"])), about)
 
 # %% ../../nbs/70_extraction.ipynb #a3d6adf3
 def dataset_root(
@@ -124,15 +147,13 @@ ROWS_PER_PART = 2048  # images; a crash loses fewer than this
 
 
 def part_names(
-    records: Sequence[Record],  # [N]
-    contents: Sequence[str],  # [N] SHA-256 of the files
+    rows: Sequence[Row],  # [N]
     size: int,  # rows of a piece
 ) -> list[str]:
     "Name each piece of a table after its number and its rows."
     names = []
-    for start in range(0, len(records), size):
-        rows = [*zip(records[start : start + size], contents[start : start + size], strict=True)]
-        digest = hashlib.sha256(repr([(*record, content) for record, content in rows]).encode())
+    for start in range(0, len(rows), size):
+        digest = hashlib.sha256(repr([tuple(row) for row in rows[start : start + size]]).encode())
         names.append(f"part-{start // size:05d}-{digest.hexdigest()[:16]}.parquet")
     return names
 
@@ -149,17 +170,12 @@ def in_full_batches(
     return describe_full
 
 # %% ../../nbs/70_extraction.ipynb #a8e3f165
-def read_contents(table: Path) -> list[str]:
-    "Read the SHA-256 of each image of a table, or of a piece."
-    dataset = import_pyarrow().dataset.dataset(table)
-    return dataset.to_table(columns=["sha256"])["sha256"].to_pylist()
-
-
 def find_descriptors(table: Path) -> dict[str, tuple[Path, int]]:
     "Find the descriptors that a table has: the piece and the row, by the SHA-256 of the image."
     rows: dict[str, tuple[Path, int]] = {}
     for path in sorted(table.glob("*part-*.parquet")):
-        rows |= {content: (path, row) for row, content in enumerate(read_contents(path))}
+        pieces = enumerate(read_records(path, Row))
+        rows |= {image.sha256: (path, number) for number, image in pieces}
     return rows
 
 # %% ../../nbs/70_extraction.ipynb #e7a57c0e
@@ -209,28 +225,28 @@ def finish_extraction(
 def write_pieces(
     folder: Path,  # that is locked
     about: dict[str, Any],  # extraction.json, without checksums
-    records: Sequence[Record],  # [N], below the root
-    contents: Sequence[str],  # [N] SHA-256 of the images
+    rows: Sequence[Row],  # [N], below the root
     known: dict[str, tuple[Path, int]],  # as `find_descriptors` returns it
     describe: Callable[[Sequence[int]], np.ndarray],  # from positions among the N to [m, C]
     is_new: bool = False,  # nothing in the folder is needed
 ) -> None:
     "Write the pieces of a table that are not there yet, and replace the earlier table."
     size, table = about["piece"], folder / TABLE_FILE
-    names = part_names(records, contents, size)
+    names = part_names(rows, size)
     for number, name in enumerate(names):
         start = number * size
         if not is_new and ((table / name).exists() or (table / f"_{name}").exists()):
             continue
-        part = slice(start, start + size)
-        features = collect_descriptors(contents[part], known, describe, start)
+        part = rows[start : start + size]
+        contents = [row.sha256 for row in part]
+        features = collect_descriptors(contents, known, describe, start)
         if is_new:  # and not before, in case an image cannot be read
             for path in [folder / EXTRACTION_INFO, folder / FEATURES_FILE, *table.glob("*")]:
                 path.unlink(missing_ok=True)
             write_json(folder / EXTRACTION_INFO, about)
             is_new = False
         table.mkdir(exist_ok=True)
-        write_table(table / f"_{name}", records[part], features, contents[part])
+        write_table(table / f"_{name}", part, features)
     finish_extraction(folder, about, names)
 
 # %% ../../nbs/70_extraction.ipynb #fe7427f8
@@ -283,7 +299,7 @@ def extract_to(
     require_text(records)
     root = os.path.abspath(root or dataset_root("", dataset))
     about: dict[str, Any] = {
-        "lf2": __version__, "root": root,
+        "lf2": __version__, "root": root, "cameras": list(dataset.cameras),
         "model": model.model, "dataset": {"name": dataset.name, "images": len(records)},
         "device": model.device.type, "precision": precision, "dtype": dtype,
         "batch_size": batch_size, "piece": piece, "channels": model.channels,
@@ -306,7 +322,11 @@ def extract_to(
             if before.get("sha256"):
                 require_intact(folder, before["sha256"], [TABLE_FILE], EXTRACT_AGAIN)
             known = find_descriptors(folder / TABLE_FILE)
-        contents = [digest_file(record.path) for record in records]
+        stored = below_root([
+            Row(*record, digest_file(record.path), dataset.tracks.get(record.path))
+            for record in records
+        ], root)
+        contents = [row.sha256 for row in stored]
         missing = sum(content not in known for content in contents)
         if known and missing == len(records):
             raise InputError(
@@ -318,15 +338,14 @@ def extract_to(
             report(f"images: {missing:,} new or changed, {len(records) - missing:,} known, "
                    f"{len(known.keys() - contents):,} gone")
         bar = tqdm(total=missing, unit="image", disable=not progress)
-        stored = below_root(records, root)
-        names = part_names(stored, contents, piece)
+        names = part_names(stored, piece)
         if before and before.get("sha256") and {*names} == {
             path.name for path in (folder / TABLE_FILE).glob("[!._]*")
         } and (folder / FEATURES_FILE).exists():
             if before != (done := about | {"sha256": before["sha256"]}):
                 write_json(folder / EXTRACTION_INFO, done)  # the dataset was moved
         else:
-            write_pieces(folder, about, stored, contents, known, describe, before is None)
+            write_pieces(folder, about, stored, known, describe, before is None)
         bar.close()
     return open_extraction(folder)
 
@@ -338,18 +357,17 @@ def remove_images(
     "Remove images from an extraction. Raises `InputError` if it is unfinished, or all are named."
     folder = Path(folder)
     with SignalGuard(), lock_folder(folder, "--descriptors"):
-        _, records, about = open_extraction(folder)
+        _, rows, about = open_extraction(folder)
         if not about["root"]:
             raise InputError(f"{folder} was written by an earlier lf2; {EXTRACT_AGAIN}")
-        stored = below_root(records, root := about["root"])
+        stored = below_root(rows, root := about["root"])
         keep = np.flatnonzero(~are_named([r.path for r in stored], names, root))
         if not len(keep):
             raise InputError(f"--remove names all images of {folder}; delete the folder instead")
         if len(keep) < len(stored):
-            contents = read_contents(folder / TABLE_FILE)
             about |= {"dataset": about["dataset"] | {"images": len(keep)}, "sha256": None}
             write_pieces(
-                folder, about, [stored[row] for row in keep], [contents[row] for row in keep],
+                folder, about, [stored[row] for row in keep],
                 find_descriptors(folder / TABLE_FILE), lambda rows: np.empty((len(rows), 0)),
             )
     return len(stored) - len(keep)

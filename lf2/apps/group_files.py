@@ -17,35 +17,50 @@ import numpy as np
 
 from .answers import write_page
 from .groups import OUTLIER
-from .tables import import_pyarrow
+from .tables import import_pyarrow, openable
 from ..checkpoints import atomic_write
+from ..datasets import path_below
 from ..records import InputError
 
 # %% ../../nbs/78_group_files.ipynb #cf4abab0
 class Table(NamedTuple):
     "Who is who: a row for each crop."
 
-    paths: list[str]  # [N]
+    paths: np.ndarray  # [N] str, that can be opened from the current directory
     numbers: np.ndarray  # [N] int64, group of each crop from 1, or `OUTLIER`
     confidence: np.ndarray  # [N] float32, 0 to 1
-    cameras: np.ndarray  # [N] str; "" if unknown
+    cameras: np.ndarray  # [N] str, names; "" if unknown
     times: np.ndarray  # [N] float64, seconds; NaN if unknown
+    tracks: np.ndarray  # [N] str; "" if unknown
+    people: np.ndarray  # [N] int, true identities; None if unknown
+
+    def take(self, rows: np.ndarray) -> "Table":  # [n] rows
+        "Return some rows."
+        return Table(*(column[rows] for column in self))
 
 
-TABLE_COLUMNS = ("path", "group", "confidence", "camera", "time")  # empty where there is none
+# name in the files → an unknown value in the table; it is empty in the files
+TABLE_COLUMNS: dict[str, Any] = {
+    "path": None, "group": OUTLIER, "confidence": None, "camera": "", "time": np.nan, "track": "",
+    "identity": None,
+}
 
 # %% ../../nbs/78_group_files.ipynb #5356c2af
-def write_tables(folder: Path, table: Table) -> None:
+def write_tables(
+    folder: Path,
+    table: Table,
+    root: str,  # folder below which paths are stored
+) -> None:
     "Write a table as groups.csv and groups.parquet; group is empty for an outlier."
     arrow = import_pyarrow()
     columns: list[list[Any]] = [
-        table.paths,
-        [None if number == OUTLIER else int(number) for number in table.numbers],
-        [round(float(value), 3) for value in table.confidence],
-        [camera or None for camera in table.cameras],
-        [None if np.isnan(time) else float(time) for time in table.times],
+        [None if value == unknown or value != value else value for value in column.tolist()]
+        for column, unknown in zip(table, TABLE_COLUMNS.values(), strict=True)
     ]
-    kinds = arrow.string(), arrow.int64(), arrow.float32(), arrow.string(), arrow.float64()
+    columns[0] = [path_below(path, root) for path in table.paths]
+    columns[2] = [round(float(value), 3) for value in table.confidence]
+    text, whole = arrow.string(), arrow.int64()
+    kinds = text, whole, arrow.float32(), text, arrow.float64(), text, whole
     arrays = [arrow.array(*column) for column in zip(columns, kinds, strict=True)]
     with atomic_write(folder / "groups.parquet") as temporary:
         arrow.parquet.write_table(arrow.table(dict(zip(TABLE_COLUMNS, arrays, strict=True))),
@@ -61,15 +76,18 @@ def write_tables(folder: Path, table: Table) -> None:
 # %% ../../nbs/78_group_files.ipynb #3804b866
 def read_table(
     path: Path,  # groups.parquet
+    root: str = "",  # absolute folder with the images; "": paths as they are stored
 ) -> Table:
     "Read the table of an earlier `lf2 group`."
-    columns = import_pyarrow().parquet.read_table(path).to_pydict()
-    paths, numbers, confidence, cameras, times = (columns[name] for name in TABLE_COLUMNS)
-    return Table(
-        paths, np.array([OUTLIER if number is None else number for number in numbers], np.int64),
-        np.array(confidence, np.float32), np.array([camera or "" for camera in cameras], object),
-        np.array([np.nan if time is None else time for time in times]),
-    )
+    stored = import_pyarrow().parquet.read_table(path).to_pydict()
+    empty = [None] * len(stored["path"])  # an earlier lf2 stored neither tracks nor identities
+    columns = [
+        [unknown if value is None else value for value in stored.get(name, empty)]
+        for name, unknown in TABLE_COLUMNS.items()
+    ]
+    columns[0] = [os.path.join(root and openable(root), path) for path in columns[0]]
+    kinds = object, np.int64, np.float32, object, np.float64, object, object
+    return Table(*(np.array(*column) for column in zip(columns, kinds, strict=True)))
 
 # %% ../../nbs/78_group_files.ipynb #218ae9d2
 PEOPLE = "people"  # folder with a folder for each group

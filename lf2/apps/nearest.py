@@ -32,6 +32,7 @@ def faiss_like_torch() -> ModuleType:
 # %% ../../nbs/68_nearest.ipynb #9fe0ebcb
 INDEX_KINDS = {  # faiss's name of an index, and its parameters
     "exact": ("Flat", ""),
+    "exact16": ("SQfp16", ""),
     "ivf": ("IVF{lists},Flat", "nprobe={lists_searched}"),
     "hnsw": ("HNSW{links},Flat", "efConstruction=80,efSearch={candidates}"),
 }

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['INDEX_FILE', 'RECORDS_FILE', 'INDEX_INFO', 'CAMERAS_FILE', 'AXES_FILE', 'DRAFT', 'INDEX_FILES', 'RECALL_FIELDS',
-           'INDEX_FIELDS', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'transform_vectors', 'Gallery', 'open_index', 'finish_index',
-           'write_index', 'Source', 'source_of', 'join_sources', 'require_comparable', 'describe_index', 'build_index',
-           'update_index', 'require_cameras', 'search_descriptors', 'search']
+           'INDEX_FIELDS', 'OTHER_CAMERA', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'transform_vectors', 'Gallery', 'open_index',
+           'finish_index', 'write_index', 'Source', 'source_of', 'join_sources', 'require_comparable', 'describe_index',
+           'build_index', 'update_index', 'find_cameras', 'search_descriptors', 'search']
 
 # %% ../../nbs/71_search.ipynb #6c3b517b
 import errno
@@ -54,7 +54,9 @@ RECALL_FIELDS = {"top": int, "queries": int, "share": float}
 INDEX_FIELDS = {
     "kind": str, "settings": dict, "images": int, "channels": int, "precision": str,
     "dataset": DATASET_FIELDS, "model": MODEL_FIELDS, "sha256": dict, "root": str,
+    "cameras": [str],
 }
+OTHER_CAMERA = -2  # number of a camera that no image of the index is of
 INDEX_AGAIN = "run lf2 index again with --overwrite"
 
 # %% ../../nbs/71_search.ipynb #08c05190
@@ -101,6 +103,13 @@ class Gallery:
         "List the camera of each image."
         return camera_array(tuple(self.records))
 
+    def camera(self, name: str) -> int:
+        "Return the number of a camera, by name or number; `OTHER_CAMERA` for an unknown name."
+        names = self.about["cameras"]
+        if name in names:
+            return names.index(name) + 1
+        return int(name) if name.isdecimal() else OTHER_CAMERA
+
     @cached_property
     def rows(self) -> dict[str, int]:
         "Return the row of each absolute path."
@@ -127,6 +136,7 @@ def open_index(folder: Path | str) -> Gallery:
     about, origin = read_json(folder / INDEX_INFO), str(folder / INDEX_INFO)
     if isinstance(about, dict):
         about.setdefault("root", "")  # an earlier lf2 stored paths from the current directory on
+        about.setdefault("cameras", [])  # and no names
     tables.require_fields(about, INDEX_FIELDS, origin, INDEX_AGAIN)
     if about.get("recall") is not None:
         tables.require_fields(about["recall"], RECALL_FIELDS, f"{origin}: recall", INDEX_AGAIN)
@@ -188,22 +198,24 @@ def write_index(
 # %% ../../nbs/71_search.ipynb #b22ba1e0
 class Source(NamedTuple):
     "Images for an index."
-    records: list[Record]  # [n], with paths from the current directory
+    records: Sequence[Record]  # [n], with paths from the current directory
     root: str  # folder, absolute
     read: Callable[[np.ndarray], np.ndarray]  # rows to [n, C] vectors
 
 
 def source_of(
-    extraction: Extraction, norm: CameraNorm | None = None, axes: np.ndarray | None = None
+    extraction: Extraction,
+    records: Sequence[Record],  # [n] of it, with the numbers that the index gives to cameras
+    norm: CameraNorm | None = None,
+    axes: np.ndarray | None = None,
 ) -> Source:
     "Make an extraction a source, changed by the norm and the axes of an index."
-    features, records, about = extraction
     cameras = camera_array(tuple(records))
 
     def read(rows: np.ndarray) -> np.ndarray:
-        return transform_vectors(features[rows], cameras[rows], norm, axes)
+        return transform_vectors(extraction.features[rows], cameras[rows], norm, axes)
 
-    return Source(records, os.path.abspath(about["root"]), read)
+    return Source(records, os.path.abspath(extraction.about["root"]), read)
 
 
 def join_sources(
@@ -248,7 +260,7 @@ def describe_index(
     names = dict.fromkeys(name for part in parts for name in part["dataset"]["name"].split(" + "))
     return {
         "lf2": __version__, "kind": kind, "settings": index_settings(kind, len(vectors)),
-        "recall": None if kind == "exact" else measure_recall(index),
+        "recall": None if kind.startswith("exact") else measure_recall(index),
         "images": len(vectors), "channels": vectors.channels,
         "dataset": {"name": " + ".join(names), "images": len(vectors)},
         "precision": parts[0]["precision"], "model": parts[0]["model"], **more,
@@ -258,7 +270,7 @@ def describe_index(
 def build_index(
     descriptors: Path | str | Sequence[Path | str],  # folders that `lf2 extract` made
     folder: Path | str,  # of the index
-    kind: str = "exact",  # exact, ivf, hnsw or auto
+    kind: str = "exact",  # in `INDEX_KINDS`, or auto
     overwrite: bool = False,  # replace an index that is in the folder
     normalise_cameras: str = "off",  # off, mean or scale, which divides by the deviation, too
     pca: int = 0,  # numbers of a vector in the index; 0: as many as the descriptors have
@@ -269,27 +281,33 @@ def build_index(
     with other files or, without `overwrite`, an index. Ctrl-C and SIGTERM raise `Interrupted`.
     """
     folder = Path(folder)
-    names = [descriptors] if isinstance(descriptors, (str, Path)) else descriptors
+    folders = [descriptors] if isinstance(descriptors, (str, Path)) else descriptors
     norm = axes = None
     with SignalGuard(), lock_folder(folder, "--output"):
         tables.require_own_folder(folder, INDEX_FILES, INDEX_INFO, "an index", overwrite)
-        opened = [open_extraction(name) for name in names]
+        opened = [open_extraction(name) for name in folders]
         require_comparable(*(each.about for each in opened))
-        root, records, vectors = join_sources(
-            [source_of(each) for each in opened], opened[0].features.shape[1]
+        names, numbered = tables.share_cameras(
+            [(each.records, each.about["cameras"]) for each in opened]
         )
-        more: dict[str, Any] = {"root": root}
+
+        def sources() -> list[Source]:
+            return [source_of(*both, norm, axes) for both in zip(opened, numbered, strict=True)]
+
+        root, records, vectors = join_sources(sources(), opened[0].features.shape[1])
+        more: dict[str, Any] = {"root": root, "cameras": names}
         if normalise_cameras != "off":
             cameras = camera_array(tuple(records))
             require_camera_images(cameras, str(opened[0].about["dataset"]["name"]))
             scale = normalise_cameras == "scale"
             norm = CameraNorm.of(cast(np.ndarray, vectors), cameras, scale)
-            vectors = replace(vectors, readers=[source_of(each, norm).read for each in opened])
+            vectors = replace(vectors, readers=[source.read for source in sources()])
             more["normalise_cameras"] = normalise_cameras
         if pca:
             axes = principal_axes(vectors, pca)
-            readers = [source_of(each, norm, axes).read for each in opened]
-            vectors = replace(vectors, readers=readers, channels=pca)
+            vectors = replace(
+                vectors, readers=[source.read for source in sources()], channels=pca
+            )
             more["pca"] = pca
         kind = choose_kind(kind, *vectors.shape)
         index = fill_index(kind, vectors)
@@ -319,42 +337,56 @@ def update_index(
             raise InputError(f"--root {root}: none of the images is there, such as {below[0].path}")
         if gallery.norm is not None and add:
             raise InputError("--add: the index is normalised by camera, with the means of the "
-                             "images it has; build it again with lf2 index --descriptors")
+                             "images it has; build it again with all images: lf2 index --output "
+                             f"{folder} --descriptors OLD NEW --normalise-cameras "
+                             f"{gallery.about['normalise_cameras']} --overwrite")
         opened = [open_extraction(name) for name in add]
         require_comparable(gallery.about, *(each.about for each in opened))
         keep = ~tables.are_named([r.path for r in below], remove, place, "--remove")
         rows = np.flatnonzero(keep)
         about, index, records = gallery.about | {"root": place}, gallery.index, below
         if add or remove:
-            kept = tables.under_root([below[row] for row in rows], place)
+            names, (kept, *added) = tables.share_cameras([
+                (tables.under_root([below[row] for row in rows], place), about["cameras"]),
+                *((each.records, each.about["cameras"]) for each in opened),
+            ])
             own = Source(kept, place, lambda few: gallery.index.reconstruct_batch(rows[few]))
-            sources = [own, *(source_of(each, axes=gallery.axes) for each in opened)]
+            both = zip(opened, added, strict=True)
+            sources = [own, *(source_of(*pair, axes=gallery.axes) for pair in both)]
             common, records, vectors = join_sources(sources, gallery.index.d)
             if not records:
                 raise InputError(f"--remove names all images; delete {folder} instead")
             index = fill_index(about["kind"], vectors)
-            more = {name: about[name] for name in ("normalise_cameras", "pca") if name in about}
+            more: dict[str, Any] = {"root": common, "cameras": names}
+            more |= {name: about[name] for name in ("normalise_cameras", "pca") if name in about}
             parts = [about, *(each.about for each in opened)]
-            about = describe_index(index, about["kind"], vectors, parts, root=common, **more)
+            about = describe_index(index, about["kind"], vectors, parts, **more)
         if about != gallery.about:
             write_index(folder, replace(gallery, index=index, records=records, about=about))
     return open_index(folder)
 
 # %% ../../nbs/71_search.ipynb #b633f795
-def require_cameras(gallery: Gallery, cameras: Sequence[int]) -> None:
-    "Raise an `InputError` for a camera that no image is of."
-    known = set(gallery.cameras.tolist()) - {UNKNOWN_CAMERA}
-    if set(cameras) - known:
-        names = "has " + ", ".join(map(str, sorted(known)))
-        known_ones = names if known else "names none; extract from a csv: that names them"
+def find_cameras(
+    gallery: Gallery,
+    cameras: Sequence[str | int],  # names or numbers
+) -> list[int]:
+    "Return the numbers of cameras. Raises `InputError` for one that no image is of."
+    known = sorted(set(gallery.cameras.tolist()) - {UNKNOWN_CAMERA})
+    numbers = [gallery.camera(str(camera)) for camera in cameras]
+    if set(numbers) - set(known):
+        names = [str(tables.name_camera(camera, gallery.about["cameras"])) for camera in known]
+        known_ones = ("has " + ", ".join(names)) if known else (
+            "names none; extract from a csv: that names them, or from crops:DIR@camera=folder"
+        )
         raise InputError(f"--cameras {' '.join(map(str, cameras))}: the index {known_ones}")
+    return numbers
 
 # %% ../../nbs/71_search.ipynb #2d2c20c2
 def search_descriptors(
     gallery: Gallery,
     descriptors: np.ndarray,  # [Q, C] by the gallery's model
     top: int = 20,  # length of the lists; at most the number of images
-    cameras: Sequence[int] = (),  # search images of these cameras only; empty: of all
+    cameras: Sequence[str | int] = (),  # search images of these cameras only; empty: of all
     away_from: np.ndarray | None = None,  # [Q] camera whose images to leave out; None: of none
     candidates: int = 0,  # re-rank this many images of each list; 0: do not re-rank
     own: np.ndarray | None = None,  # [Q] row to leave out; −2 or None: none
@@ -364,10 +396,9 @@ def search_descriptors(
         raise InputError(f"--top {top}: it must be at least 1")
     if candidates and candidates < top:
         raise InputError(f"--rerank {candidates}: it must be at least --top {top}, or 0 for none")
-    require_cameras(gallery, cameras)
+    of_cameras = np.isin(gallery.cameras, find_cameras(gallery, cameras)) if cameras else None
     top, length = (min(n, gallery.index.ntotal) for n in (top, candidates or top))
     length += own is not None
-    of_cameras = np.isin(gallery.cameras, cameras) if len(cameras) else None
     if away_from is None:
         nearest = nearest_allowed(gallery.index, descriptors, length, of_cameras)
     else:
@@ -388,7 +419,7 @@ def search(
     model: extractor.Extractor,  # the one that described the gallery
     queries: Sequence[Record],
     top: int = 20,  # length of the lists
-    cameras: Sequence[int] = (),  # search images of these cameras only; empty: of all
+    cameras: Sequence[str | int] = (),  # search images of these cameras only; empty: of all
     other_cameras: bool = False,  # leave out images of the query's camera
     candidates: int = 0,  # re-rank this many images of each list; 0: do not re-rank
     workers: int = 2,  # threads that decode images

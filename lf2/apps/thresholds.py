@@ -21,7 +21,7 @@ from .tables import require_fields, require_own_folder
 from ..checkpoints import SignalGuard, lock_folder
 from ..clustering import centre_cameras
 from ..figures.plots import save_figure
-from ..pairs import NO_PAIRS, imply_pairs, link_tracks, read_details, read_pairs
+from ..pairs import NO_PAIRS, imply_pairs, link_tracks, read_pairs
 from ..records import InputError
 from ..run_folder import read_json, write_json
 
@@ -43,15 +43,15 @@ def calibrate(
     "Calibrate descriptors by what is known. Raises `InputError` for too few known pairs."
     if not 0 < rate < 0.5:
         raise InputError(f"--rate {rate:g}: a false-match rate is above 0 and below 0.5")
-    records = extraction.records
-    information, method = read_details(details, records), "observed"
+    information, method = extraction.details(details), "observed"
     names, cameras = np.unique(information.cameras.astype(str), return_inverse=True)
     spaces = {"cosine": np.asarray(extraction.features, np.float32)}
     if len(set(names) - {""}) > 1:
         spaces["centred"] = centre_cameras(spaces["cosine"], cameras)
     known = NO_PAIRS if details is None else imply_pairs(information)
     if pairs is not None:
-        known, method = read_pairs(pairs, [record.path for record in records]), "labelled"
+        paths = [row.path for row in extraction.rows]
+        known, method = read_pairs(pairs, paths, extraction.about["root"]), "labelled"
     elif min(known.same.sum(), (~known.same).sum()) < LEAST:
         features = spaces.get("centred", spaces["cosine"])
         numbers = cluster(features, settings)

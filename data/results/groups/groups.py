@@ -31,7 +31,8 @@ SEEDS = 8  # of the labelled pairs
 
 def read(folder: Path):
     "Read descriptors, identities, cameras and paths, without junk and distractors."
-    features, records, _ = open_extraction(folder)
+    extraction = open_extraction(folder)
+    features, records = extraction.features, extraction.records
     people, cameras = identity_array(tuple(records)), camera_array(tuple(records))
     use = people > 0
     paths = np.array([record.path for record in records])
