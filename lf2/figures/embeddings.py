@@ -24,8 +24,9 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from .plots import COLOURS, GREY, MARKERS, import_extra
+from .plots import COLOURS, GREY, INSTALL_FIGURES, MARKERS
 from ..records import UNKNOWN_CAMERA, InputError
+from ..registry import import_package
 from ..snapshots import Snapshot
 
 # %% ../../nbs/63_embeddings.ipynb #4d8faa1b
@@ -59,7 +60,7 @@ def umap(
 
     Raises `InputError` for fewer than five images, or if umap-learn is not installed.
     """
-    UMAP = import_extra("umap", "umap-learn").UMAP
+    UMAP = import_package("umap", INSTALL_FIGURES).UMAP
     neighbours = min(15, len(require_embeddable(features)) - 1)
     start = "spectral" if len(features) > neighbours + 3 else "random"
     engine = UMAP(

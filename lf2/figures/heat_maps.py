@@ -19,11 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from .plots import import_extra, part_names
+from .plots import INSTALL_FIGURES, part_names
 from ..images import Images, normalise
 from ..networks import LF2
 from ..parts import stripes
 from ..records import InputError
+from ..registry import import_package
 from ..source_network import SourceNet
 
 # %% ../../nbs/62_heat_maps.ipynb #f45021ca
@@ -245,11 +246,11 @@ def eigen_maps(
 
     Raises `InputError` if the package grad-cam is not installed.
     """
-    project = import_extra("pytorch_grad_cam", "grad-cam").eigen_cam.get_2d_projection
+    grad_cam = import_package("pytorch_grad_cam", INSTALL_FIGURES)
     heats = {}
     for name, map in feature_maps(source, adapted, images).items():
         activations = map.float().cpu().numpy()
-        component = align_signs(project(activations), activations)
+        component = align_signs(grad_cam.eigen_cam.get_2d_projection(activations), activations)
         heats[name] = zero_to_one(torch.from_numpy(component), images.shape[2:])
     return heats
 
@@ -277,7 +278,7 @@ def plot_similarities(
     model: LF2 | SourceNet,
     images: Tensor,  # [B, 3, H, W] uint8
     others: Tensor,  # [B, 3, H, W] uint8
-    rows: Sequence[str] | None = None,  # [B] text to the left of each pair
+    rows: Sequence[str],  # [B] text to the left of each pair
 ) -> Figure:
     """Plot pairs of images, each with the places that make it similar to the other.
 
@@ -285,8 +286,7 @@ def plot_similarities(
     """
     heat, cosines = similarity_maps(model, images, others)
     heat_of_others, _ = similarity_maps(model, others, images)
-    texts = [f"{text}\n" for text in rows] if rows else [""] * len(images)
-    labels = [f"{text}cosine {cosine:.2f}" for text, cosine in zip(texts, cosines, strict=True)]
+    labels = [f"{text}\ncosine {cosine:.2f}" for text, cosine in zip(rows, cosines, strict=True)]
     gap = torch.full((*images.shape[:3], 2), 255, dtype=torch.uint8)  # white, between the two
     pairs = torch.cat([images, gap, others], 3)
     hole = np.full((*heat.shape[:2], 2), np.nan, np.float32)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'VERMILLION', 'GREEN', 'PURPLE', 'ORANGE', 'SKY', 'GREY', 'COLOURS', 'MARKERS', 'COLUMN_LABELS',
-           'MAX_MARKED_EPOCHS', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'TEMPLATES', 'curve', 'columns_of',
-           'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel', 'make_panels',
-           'add_legends', 'plot_panels', 'save_figure', 'import_extra', 'encode_figure', 'plot_losses', 'draw_picks',
+           'MAX_MARKED_EPOCHS', 'INSTALL_FIGURES', 'UNDATED_METADATA', 'PICK_MARKERS', 'RUN_PANELS', 'TEMPLATES',
+           'curve', 'columns_of', 'split_column', 'part_names', 'column_label', 'Panel', 'style_of', 'draw_panel',
+           'make_panels', 'add_legends', 'plot_panels', 'save_figure', 'encode_figure', 'plot_losses', 'draw_picks',
            'plot_scores', 'plot_labels', 'plot_runs']
 
 # %% ../../nbs/60_plots.ipynb #a12beca4
@@ -27,7 +27,6 @@ from PIL import Image
 
 from ..checkpoints import atomic_write
 from ..records import InputError
-from ..registry import import_package
 
 # %% ../../nbs/60_plots.ipynb #1dd1076a
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -191,6 +190,7 @@ def plot_panels(
     return figure, found
 
 # %% ../../nbs/60_plots.ipynb #6d2729fb
+INSTALL_FIGURES = "run pip install 'lf2[figures]'"  # for packages that the core does not require
 UNDATED_METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
@@ -207,14 +207,6 @@ def save_figure(
         with atomic_write(file) as temporary, matplotlib.rc_context({"svg.hashsalt": path.name}):
             figure.savefig(temporary, format=kind, metadata=UNDATED_METADATA[kind])
     return files[0]
-
-# %% ../../nbs/60_plots.ipynb #a0c3155f
-def import_extra(
-    module: str,
-    package: str,  # that it is installed with
-) -> Any:
-    "Import a module of an optional package. Raises `InputError` with the way to install it."
-    return import_package(module, f"this needs {package}: pip install 'lf2[figures]'")
 
 # %% ../../nbs/60_plots.ipynb #ce62de68
 def encode_figure(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARAMETERS', 'REPORT_MARK', 'config_of', 'spread_evenly', 'CellOutput', 'markdown', 'RunArtifacts', 'draw_heat_maps',
-           'draw_eigen_maps', 'draw_similarities', 'draw_lists', 'title_of', 'summary_of', 'show_summary',
-           'show_results', 'show_shares', 'show_json', 'notebook_cells', 'run_cell', 'filled_sections', 'write_page',
+           'draw_eigen_maps', 'draw_similarities', 'draw_lists', 'summary_of', 'show_summary', 'show_results',
+           'show_shares', 'show_json', 'notebook_cells', 'run_cell', 'filled_sections', 'write_page',
            'require_own_pictures', 'make_report', 'write_report']
 
 # %% ../../nbs/64_report.ipynb #a64d8fee
@@ -35,6 +35,7 @@ from ..history import SCORES, read_history
 from ..images import Images
 from ..loop import METHODS, Method, relabel
 from ..records import InputError
+from ..registry import import_package
 from ..run_folder import read_json
 from ..saved_models import load_model
 from ..scoring import TestSplit
@@ -129,6 +130,7 @@ class RunArtifacts:
             self.histories[name] = read_history(other / "history.csv")
         after = load_model(folder).model  # before the images are decoded, since it may be missing
         self.target = Target(config, processes_for(config.device))
+        self.title = f"{self.folder.name}: {self.target.dataset.name} from {Path(config.init).name}"
         self.method: Method = METHODS.find(config.method)(config, self.target)
         self.method.model = after
         self.method.to(self.target.device).eval()
@@ -300,12 +302,6 @@ def draw_lists(run: RunArtifacts) -> Figure:
         return ranked_lists.compare_neighbours(paths, before, after, queries, **options)
     return ranked_lists.compare_lists(run.split, before, after, **options)
 
-# %% ../../nbs/64_report.ipynb #94fb1854
-def title_of(run: RunArtifacts) -> str:
-    "Name a run by its folder, target and source."
-    source = Path(run.target.config.init).name
-    return f"{run.folder.name}: {run.target.dataset.name} from {source}"
-
 # %% ../../nbs/64_report.ipynb #f16939cd
 def summary_of(run: RunArtifacts) -> str:
     "Summarise the run in a sentence."
@@ -328,7 +324,7 @@ def summary_of(run: RunArtifacts) -> str:
 def show_summary(run: RunArtifacts) -> CellOutput:
     "Show a run's title and summary."
     return markdown(
-        f"# {escape(title_of(run))}\n\n{escape(summary_of(run))}\n\nThis page shows images of "
+        f"# {escape(run.title)}\n\n{escape(summary_of(run))}\n\nThis page shows images of "
         f"people of `{run.target.config.target}`. Treat it as you treat that dataset: do not "
         "publish pictures of real people."
     )
@@ -405,7 +401,7 @@ def write_page(
     "Write a page, complete or not at all. Raises `InputError` if nbconvert is not installed."
     body = ""
     if cells:
-        nbconvert = plots.import_extra("nbconvert", "nbconvert")
+        nbconvert = import_package("nbconvert", plots.INSTALL_FIGURES)
         import nbformat  # comes with nbconvert
 
         notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -414,7 +410,7 @@ def write_page(
     headings = re.findall(r'<h2 id="(.+?)">(.+?)<a', body)
     page = plots.TEMPLATES.get_template("run.html.j2")
     with atomic_write(path) as temporary:
-        text = page.render(title=title_of(run), body=body, headings=headings)
+        text = page.render(title=run.title, body=body, headings=headings)
         temporary.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/64_report.ipynb #8943c71e
