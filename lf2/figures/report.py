@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'REPORT_MARK', 'config_of', 'spread_evenly', 'CellOutput', 'markdown', 'RunArtifacts', 'draw_heat_maps',
            'draw_eigen_maps', 'draw_similarities', 'draw_lists', 'summary_of', 'show_summary', 'show_results',
-           'show_shares', 'show_json', 'notebook_cells', 'run_cell', 'filled_sections', 'write_page',
+           'show_shares', 'show_json', 'notebook_cells', 'picture_names', 'run_cell', 'filled_sections', 'write_page',
            'require_own_pictures', 'make_report', 'write_report']
 
 # %% ../../nbs/64_report.ipynb #a64d8fee
@@ -370,6 +370,12 @@ def notebook_cells() -> list[dict[str, Any]]:  # as in the file, the source as o
     return [cell | {"source": "".join(cell["source"])} for cell in cells]
 
 
+def picture_names() -> list[str]:
+    "List the pictures of the notebook."
+    sources = "".join(cell["source"] for cell in notebook_cells())
+    return re.findall(r'run\.show\(\s*"(\w+)"', sources)
+
+
 def run_cell(
     source: str,  # Python without magics: one expression, or statements that show nothing
     names: dict[str, Any],  # variables of the notebook
@@ -421,8 +427,8 @@ def require_own_pictures(
     page = output / "report.html"
     if page.is_file() and REPORT_MARK in page.read_text(encoding="utf-8", errors="replace"):
         return
-    patterns = ("*.png", "*.svg", page.name)
-    taken = min((path.name for kind in patterns for path in output.glob(kind)), default=None)
+    names = {f"{name}.{kind}" for name in picture_names() for kind in ("png", "svg")} | {page.name}
+    taken = min((path.name for path in output.glob("*") if path.name in names), default=None)
     if taken:
         raise InputError(
             f"--output {output}: {taken} is there, and not of lf2 figures; choose another folder"
@@ -432,7 +438,7 @@ def require_own_pictures(
 def make_report(
     folder: Path | str,  # of an adaptation run
     output: Path | str | None = None,  # folder; None: the folder pictures in the run's folder
-    pictures: Sequence[str] | None = None,  # names of those to make; None: all
+    pictures: Sequence[str] | None = None,  # names in `picture_names()`; None: all
     require_page: bool = True,  # otherwise only the pictures are made where nbconvert is missing
     **options: Any,  # for `RunArtifacts`
 ) -> Path:  # of report.html
