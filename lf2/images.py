@@ -263,12 +263,12 @@ def flip_and_crop(
     size: tuple[int, int],  # height and width of the crop
 ) -> Tensor:  # [B, 3, *size]
     "Mirror some images, pad all, and crop each at its own position."
-    padded, crops = F.pad(images, (pad,) * 4), images.new_empty(*images.shape[:2], *size)
+    both = F.pad(torch.stack([images, images.flip(-1)]), (pad,) * 4)  # [2, B, 3, …]
     numbers = zip(flip.tolist(), top.tolist(), left.tolist(), strict=True)
-    for image, crop, (mirror, row, column) in zip(padded, crops, numbers, strict=True):
-        image = image.flip(-1) if mirror else image
-        crop.copy_(image[:, row : row + size[0], column : column + size[1]])
-    return crops
+    return torch.stack([
+        both[int(mirror), i, :, row : row + size[0], column : column + size[1]]
+        for i, (mirror, row, column) in enumerate(numbers)
+    ])
 
 # %% ../nbs/06_images.ipynb #43c95b9d
 ERASE_ATTEMPTS = 100  # rectangles tried before an image is left whole
