@@ -40,7 +40,6 @@ from lf2.apps.tables import (
 )
 from .thresholds import read_threshold
 from ..checkpoints import SignalGuard, atomic_write, lock_folder
-from ..datasets import path_below
 from ..label_quality import cross_camera_pairs, label_quality, pair_quality
 from lf2.pairs import (
     NO_PAIRS,
@@ -159,25 +158,25 @@ def require_files(
 
 # %% ../../nbs/79_group_folder.ipynb #baa9bbfa
 def match_crops(
-    earlier: Sequence[str],  # [E] paths
-    new: Sequence[str],  # [n] paths
-    root: str,  # of the new crops, absolute
-    is_same: bool,  # whether the new descriptors are in the same folder as the earlier ones
-    before: str,  # root of the earlier crops of this folder, absolute
+    earlier: Table,  # E crops
+    new: Table,  # n crops
+    roots: Sequence[str],  # folders of the new descriptors' images, now and perhaps last time
+    is_same: bool,  # whether the descriptors are in the same folder as last time
 ) -> tuple[np.ndarray, np.ndarray]:  # [E] row among the new, −1 for none; [E] bool, dropped
     "Find earlier crops among new ones, and those that are gone."
-    def is_below(path: str, folder: str) -> bool:
-        return path.startswith(os.path.join(folder, ""))
-
-    places = [os.path.abspath(path) for path in earlier]
-    if is_same and before != root:
-        places = [os.path.join(root, path_below(path, before)) if is_below(path, before) else path
-                  for path in places]
-    places = [os.path.realpath(path) for path in places]
-    row_of = {os.path.realpath(path): row for row, path in enumerate(new)}
-    rows = np.array([row_of.get(path, -1) for path in places], np.int64)
-    gone = np.array([is_below(path, os.path.realpath(root)) for path in places], bool) & (rows < 0)
-    return rows, gone & (is_same or (rows >= 0).any())
+    places = [os.path.realpath(path) for path in earlier.paths]
+    row_of = {os.path.realpath(path): row for row, path in enumerate(new.paths)}
+    rows = np.array([row_of.get(place, -1) for place in places], np.int64)
+    gone = np.zeros(len(rows), bool)
+    if is_same or (rows >= 0).any():
+        folders = tuple(os.path.join(os.path.realpath(root), "") for root in roots)
+        left = np.setdiff1d(np.arange(len(new.paths)), rows)
+        moved = {new.contents[row]: row for row in left if new.contents[row]}
+        for number in np.flatnonzero(rows < 0):
+            if places[number].startswith(folders):
+                rows[number] = moved.pop(earlier.contents[number], -1)
+                gone[number] = rows[number] < 0
+    return rows, gone
 
 # %% ../../nbs/79_group_folder.ipynb #adc60d17
 def join_earlier(
@@ -200,8 +199,8 @@ def join_earlier(
         space = "centred" if grouping.means else "cosine"
         grouping.threshold = read_threshold(threshold, source["model"], space)
     root, last = os.path.abspath(source["root"]), about["descriptors"]
-    rows, gone = match_crops(earlier.paths.tolist(), new.paths.tolist(), root,
-                             last["folder"] == folder, last["root"])
+    is_same = last["folder"] == folder
+    rows, gone = match_crops(earlier, new, [root, last["root"]] if is_same else [root], is_same)
     kept, count = np.flatnonzero(~gone), len(rows)
     fresh = np.setdiff1d(np.arange(len(new.paths)), rows)
     grouping = replace(grouping, features=grouping.features[kept], numbers=grouping.numbers[kept])
@@ -245,6 +244,7 @@ def table_of(
         np.array([row.path for row in extraction.rows], object), np.full(count, OUTLIER),
         np.zeros(count, np.float32), known.cameras, known.times, known.tracks,
         np.array([row.identity for row in extraction.rows], object),
+        np.array([row.sha256 for row in extraction.rows], object),
     )
 
 # %% ../../nbs/79_group_folder.ipynb #3bac0407

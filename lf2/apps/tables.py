@@ -14,7 +14,7 @@ import reprlib
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -48,14 +48,16 @@ AnyRow = TypeVar("AnyRow", Record, Row)
 # %% ../../nbs/67_tables.ipynb #c9e3e61e
 def write_table(
     path: Path,  # .parquet file
-    rows: Sequence[Record] | Sequence[Row],  # [n] with a column for each field
+    rows: Sequence[Any],  # [n] of `Record`, `Row` or another named tuple: a column for each field
     features: np.ndarray | None = None,  # [n, C] float32 or float16, for a column `descriptor`
 ) -> None:
     "Write images, and descriptors if there are any, as a table, complete or not at all."
     arrow = import_pyarrow()
-    kinds = {"identity": arrow.int64(), "camera": arrow.int64()}
-    fields = [(name, kinds.get(name, arrow.string())) for name in rows[0]._fields]
-    table = arrow.Table.from_pylist([row._asdict() for row in rows], arrow.schema(fields))
+    hints = get_type_hints(type(rows[0]))
+    kinds = {int: arrow.int64(), int | None: arrow.int64(), float: arrow.float64(),
+             float | None: arrow.float64()}
+    schema = arrow.schema([(name, kinds.get(hint, arrow.string())) for name, hint in hints.items()])
+    table = arrow.Table.from_pylist([row._asdict() for row in rows], schema)
     if features is not None:
         lists = arrow.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1])
         table = table.append_column("descriptor", lists)
@@ -63,7 +65,10 @@ def write_table(
         arrow.parquet.write_table(table, temporary, use_dictionary=False)
 
 # %% ../../nbs/67_tables.ipynb #f428c9dd
-def read_records(path: Path, kind: type[Record] | type[Row] = Record) -> list[Any]:  # of `kind`
+def read_records(
+    path: Path,  # Parquet file, or folder of these
+    kind: Any = Record,  # a named tuple; its defaults are used for columns that are not there
+) -> list[Any]:  # of `kind`
     "Read the images of a Parquet file or folder. Raises `OSError` or `ValueError` if it cannot."
     dataset = import_pyarrow().dataset.dataset(path)
     names = [name for name in kind._fields if name in dataset.schema.names]
