@@ -6,17 +6,18 @@
 __all__ = ['TIMM_NAME', 'BACKBONES', 'TORCHVISION_NAMES', 'PREFIXES', 'TIMM_HEADS', 'resnet', 'mobilenet_v2', 'ResidualBlock',
            'tiny', 'import_timm', 'sized_backbone', 'TimmMap', 'timm_backbone', 'Backbones', 'channels_of',
            'without_prefix', 'backbone_state', 'timm_state', 'load_timm', 'imagenet_state', 'pretrained_timm',
-           'build_backbone', 'shapes_of', 'backbone_shapes', 'recognise_backbone']
+           'build_backbone', 'recognise_backbone']
 
 # %% ../nbs/12_backbones.ipynb #f1d77c65
 import contextlib
+import copy
 import os
 import re
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torchvision
@@ -203,16 +204,11 @@ def channels_of(
 
     Raises InputError if the output is not a map.
     """
-    modes = [(module, module.training) for module in backbone.modules()]
     some = next(backbone.parameters(), torch.empty(0))
     size = getattr(backbone, "image_size", (64, 32))  # a transformer takes no other
     image = torch.zeros(1, 3, *size, dtype=some.dtype, device=some.device)
-    try:
-        with torch.no_grad():
-            shape = tuple(backbone.eval()(image).shape)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with torch.no_grad():
+        shape = tuple(copy.deepcopy(backbone).eval()(image).shape)
     if len(shape) != 4:
         message = f"backbone: it must map [B, 3, H, W] to [B, C, h, w], but gives {list(shape)}"
         raise InputError(f"{message} for one image; remove its pooling and classifier")
@@ -332,48 +328,31 @@ def build_backbone(
     report: Callable[[str], None] | None = None,  # called with a line about the use of a file
 ) -> nn.Module:  # [B, 3, H, W] to [B, C, h, w]
     "Build a backbone. Raises InputError for an unknown name or weights that do not fit."
-    backbone = BACKBONES.find(name)()
-    origin = f"{flag} {weights} for {name}"
+    backbone: Any = BACKBONES.find(name)()
     if weights is None:
         return backbone
-    if weights == "imagenet":
-        if isinstance(backbone, TimmMap):
-            return pretrained_timm(name, flag)
-        load_exactly(backbone, backbone_state(imagenet_state(name, flag)), origin)
-        return backbone
-    state = read_weights(weights)
-    if isinstance(backbone, TimmMap):
-        used = timm_state(state, backbone)
-        load_timm(backbone, used, origin)
-    else:
-        used = backbone_state(state)
-        load_exactly(backbone, used, origin)
-    if report is not None:
+    is_timm, downloads = isinstance(backbone, TimmMap), weights == "imagenet"
+    if is_timm and downloads:
+        return pretrained_timm(name, flag)
+    state = imagenet_state(name, flag) if downloads else read_weights(weights)
+    used = timm_state(state, backbone) if is_timm else backbone_state(state)
+    origin = f"{flag} {weights} for {name}"
+    (load_timm if is_timm else load_exactly)(backbone, used, origin)
+    if report is not None and not downloads:
         tensors = {id(value) for value in used.values()}
         names = {name for name, value in state.items() if id(value) in tensors}
         report(f"{origin}: {describe_use(state, names)}")
     return backbone
 
 # %% ../nbs/12_backbones.ipynb #83392577
-def shapes_of(
-    state: dict[str, Tensor],
-) -> dict[str, torch.Size]:
-    "Return the shape of each tensor of a state, without batch counters."
-    return {k: v.shape for k, v in state.items() if not k.endswith("num_batches_tracked")}
-
-# %% ../nbs/12_backbones.ipynb #8d762627
-@cache
-def backbone_shapes(
-    name: str,  # a name in BACKBONES
-) -> dict[str, torch.Size]:
-    "Return the shape of each weight and statistic of a named backbone."
-    with torch.device("meta"):  # shapes without memory or random numbers
-        return shapes_of(BACKBONES[name]().state_dict())
-
-# %% ../nbs/12_backbones.ipynb #b6f5a9b8
 def recognise_backbone(
     state: dict[str, Tensor],  # by the backbone's own names
 ) -> str | None:  # a name in BACKBONES, or None
     "Find the named backbone that a state fits."
-    shapes = shapes_of(state)
-    return next((name for name in BACKBONES if backbone_shapes(name) == shapes), None)
+    shapes = {k: v.shape for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    for name, build in BACKBONES.items():
+        with torch.device("meta"):  # shapes without memory or random numbers
+            own = build().state_dict()
+        if shapes == {k: v.shape for k, v in own.items() if not k.endswith("num_batches_tracked")}:
+            return name
+    return None

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['hardest_images', 'Memory', 'camera_key', 'slot_means', 'info_nce', 'proxy_contrast', 'squared_contrast',
-           'spread_contrast', 'circle_contrast', 'Queue']
+           'spread_contrast', 'circle_contrast', 'ProxyMemory', 'Queue']
 
 # %% ../nbs/51_memories.ipynb #aaf32daf
 import math
@@ -160,6 +160,45 @@ def circle_contrast(
     positive = (-scale * far * (similarity - 1 + margin)).masked_fill(~positives, -math.inf)
     negative = (scale * near * (similarity - margin)).masked_fill(positives, -math.inf)
     return F.softplus(negative.logsumexp(1) + positive.logsumexp(1)).mean()
+
+# %% ../nbs/51_memories.ipynb #f7df64dd
+class ProxyMemory(Memory):
+    "A memory with a slot for each camera of each cluster."
+
+    key: Tensor  # [N] slot of each image; −1: none
+    cluster: Tensor  # [S] of each slot
+    camera: Tensor  # [S]
+
+    def __init__(self, channels: int, momentum: float = 1.0):
+        "Make a memory without slots."
+        super().__init__(channels, momentum)
+        for name in ("key", "cluster", "camera"):
+            self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
+
+    def fill_proxies(
+        self,
+        features: np.ndarray,  # [N, C] float32
+        labels: np.ndarray,  # [N] pseudo-labels; negative: not used
+        cameras: np.ndarray | None,  # [N]; None: unknown, and one for all
+    ) -> None:
+        "Fill the slots with the mean feature of each cluster in each camera."
+        arrays = camera_key(labels, np.zeros_like(labels) if cameras is None else cameras)
+        self.fill(slot_means(features, arrays[0]))
+        device = self.slots.device
+        self.key, self.cluster, self.camera = (torch.tensor(x, device=device) for x in arrays)
+
+    def between_cameras(
+        self,
+        similarity: Tensor,  # [B, S]
+        positions: Tensor,  # [B] of the images among all
+        temperature: float = 0.07,
+        hardest: int = 50,  # negatives that count
+    ) -> Tensor:  # mean over the images that another camera saw; 0 where there are none
+        "Compare images with what other cameras saw of their cluster."
+        own = self.key[positions]
+        same = self.cluster[None] == self.cluster[own][:, None]
+        elsewhere = self.camera[None] != self.camera[own][:, None]
+        return proxy_contrast(similarity, same & elsewhere, ~same, temperature, hardest)
 
 # %% ../nbs/51_memories.ipynb #34f8092e
 class Queue(nn.Module):

@@ -11,19 +11,20 @@ __all__ = ['falling_rate', 'Recipe2Config', 'require_recipe2', 'CameraEntropy', 
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .branches import check_numbers
 from .clustering import Clusters, centre_cameras, kmeans
-from .configuration import AdaptConfig, RecipeConfig, require_below_one
+from .configuration import RecipeConfig
 from .loop import Loss
-from .memories import proxy_contrast, slot_means
+from .memories import ProxyMemory, slot_means
 from .methods import LOSSES, GlobalLoss, PartLoss, Recipe, SumLoss
 from .networks import LF2Outputs
-from .peers.contrast import ClusterMemory, ProxyMemory
+from .peers.contrast import ClusterMemory
 from .records import InputError
 from .refinement import camera_weights
 from .seeds import seed_of
@@ -64,16 +65,7 @@ class Recipe2Config(RecipeConfig):
 
     def checked(self) -> "Recipe2Config":
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."
-        self._check_types()
-        self._require(
-            k1=1, negatives=1, memory_weight=0, proxy_weight=0, pseudo_cameras=0, momentum=0,
-            final_rate=0, eps_end=0,
-        )
-        require_below_one(eps_end=self.eps_end, momentum=self.momentum)
-        if not self.temperature > 0:
-            raise InputError(
-                f"--temperature {self.temperature}: similarities are divided by it; use 0.05 or so"
-            )
+        check_numbers(self)
         if self.extra_losses and self.labelling != "shared":
             raise InputError("--extra-losses need one clustering for all: --labelling shared")
         if self.pseudo_cameras == 1:
@@ -102,7 +94,7 @@ class CameraEntropy(Loss):
         self.cameras = None
         self.register_buffer("of_images", torch.zeros(0))
 
-    def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: Clusters, features: Any) -> None:
         "Weight the images of the new clusters."
         super().begin(labels, features)
         if self.cameras is not None:
@@ -135,9 +127,8 @@ class ClusterMemoryLoss(ClusterMemory):
         super().__init__(0, config)
         self.weight = config.memory_weight
 
-    def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: Clusters, features: Any) -> None:
         "Fill the memory with the mean features of the clusters."
-        assert features is not None, "this loss needs features"
         self.memory.fill(slot_means(features[0], labels.labels))
 
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -150,33 +141,27 @@ class ClusterMemoryLoss(ClusterMemory):
         super().after_step(memory_input(outputs), batch)
 
 # %% ../nbs/59_recipe2.ipynb #5a664a7d
-class CameraProxies(ProxyMemory):
+class CameraProxies(Loss):
     "Contrast of the student's descriptor with what other cameras saw of its cluster (PPLR)."
 
     cameras: Any  # [N], set by the method; None: unknown
 
     def __init__(self, config: Recipe2Config, part: int = 0):
         require_recipe2(config)
-        super().__init__(0, config, np.zeros(0))
-        self.cameras = None
+        super().__init__()
+        self.config, self.cameras, self.memory = config, None, ProxyMemory(0)
 
-    def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: Clusters, features: Any) -> None:
         "Fill the memory; without cameras it has a slot for each cluster, and no positives."
-        if self.cameras is None:
-            self.cameras = np.zeros(len(labels.labels), dtype=np.int64)
-        super().begin(labels, features)
+        self.memory.fill_proxies(features[0], labels.labels, self.cameras)
 
     def forward(self, outputs: LF2Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the weighted loss of a batch, and the loss."
-        c, own = self.config, self.key[batch.positions]
-        similarity = self.memory(memory_input(outputs).vector)
-        same = self.cluster[None] == self.cluster[own][:, None]
-        elsewhere = self.camera[None] != self.camera[own][:, None]
-        loss = proxy_contrast(similarity, same & elsewhere, ~same, c.temperature, c.negatives)
+        c, similarity = self.config, self.memory(memory_input(outputs).vector)
+        loss = self.memory.between_cameras(
+            similarity, batch.positions, c.temperature, c.negatives
+        )
         return c.proxy_weight * loss, {"proxies": loss}
-
-    def after_step(self, outputs: LF2Outputs, batch: Batch) -> None:
-        "Leave the slots as they are until the next clustering."
 
 # %% ../nbs/59_recipe2.ipynb #d92d57c9
 def style_statistics(
@@ -224,8 +209,8 @@ def style_groups(
 class Recipe2(Recipe):
     "The recipe, with parts of later methods."
 
-    Config: ClassVar[type[AdaptConfig]] = Recipe2Config
-    needs_features: ClassVar[bool] = True
+    Config = Recipe2Config
+    needs_features = True
     config: Recipe2Config
     rounds: Tensor  # number of clusterings that were trained on
 
@@ -248,7 +233,7 @@ class Recipe2(Recipe):
         scale = self.config.scale_cameras
         return [centre_cameras(of_stream, self.cameras, scale) for of_stream in features]
 
-    def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: list[Clusters], features: Any) -> None:
         "Count the clustering, and prepare for its labels."
         super().begin(labels, features)
         self.rounds += 1

@@ -51,10 +51,23 @@ class SourceNet(Rebuildable, nn.Module):
         images: Tensor,  # [B, 3, H, W], normalised
     ) -> SourceOutputs:
         "Run backbone, pooling, neck and classifier."
-        map = self.backbone(images)
-        pooled = map.mean((2, 3))
+        return self.heads(self.backbone(images))
+
+    def heads(
+        self,
+        map: Tensor,  # [B, C, h, w]
+    ) -> SourceOutputs:
+        "Run everything after the backbone, on a given feature map."
+        pooled = self.pool(map)
         vector = self.norm(pooled)
         return SourceOutputs(map, pooled, vector, self.classifier(vector))
+
+    def pool(
+        self,
+        map: Tensor,  # [B, C, h, w]
+    ) -> Tensor:  # [B, C]
+        "Average the map over its positions."
+        return map.mean((2, 3))
 
     @torch.no_grad()
     def describe(

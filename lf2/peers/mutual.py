@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..branches import Branch, BranchOutputs, PeerConfig, Taught, other_sources, start_network
+from ..branches import Branch, PeerConfig, Taught, other_sources, start_network
 from ..clustering import Clusters
 from ..configuration import AdaptConfig
 from ..loop import Loss
@@ -28,6 +28,7 @@ from lf2.losses import (
 from ..methods import ClusteringMethod
 from ..records import InputError
 from ..refinement import keep_certain
+from ..source_network import SourceOutputs
 from ..target import Batch, Target
 
 # %% ../../nbs/57_mutual.ipynb #16feec25
@@ -62,7 +63,7 @@ class MMTConfig(PeerConfig):
         return super().checked()
 
 # %% ../../nbs/57_mutual.ipynb #fcfac610
-Teachers = list[BranchOutputs]  # outputs of the teacher of each network
+Teachers = list[SourceOutputs]  # outputs of the teacher of each network
 
 
 def from_others(teachers: Teachers, labels: Tensor) -> Tensor:  # [n, n]
@@ -87,16 +88,17 @@ class MutualLoss(Loss):
             ("cross_entropy", "soft_entropy", "triplet", "soft_triplet"), torch.zeros(())
         )
         for (student, _), row in zip(pairs, weights, strict=True):
+            theirs = [(w, teacher) for w, teacher in zip(row, teachers, strict=True) if w]
             new = {
                 "cross_entropy": smoothed_cross_entropy(student.logits, labels, c.smoothing),
                 "triplet": softmax_triplet(student.pooled, labels),
                 "soft_entropy": sum(
                     w * soft_cross_entropy(student.logits, teacher.logits.softmax(1))
-                    for w, teacher in zip(row, teachers, strict=True) if w
+                    for w, teacher in theirs
                 ),
                 "soft_triplet": sum(
                     w * soft_triplet(student.pooled, teacher.pooled, labels)
-                    for w, teacher in zip(row, teachers, strict=True) if w
+                    for w, teacher in theirs
                 ),
             }
             terms = {name: value + new[name] for name, value in terms.items()}
@@ -110,7 +112,7 @@ class MutualLoss(Loss):
 class MMT(ClusteringMethod):
     "Train with MMT (Ge et al., ICLR 2020): two networks learn from each other's teacher."
 
-    Config: ClassVar[type[AdaptConfig]] = MMTConfig
+    Config = MMTConfig
     config: MMTConfig
     who: ClassVar[Any] = staticmethod(from_others)  # the weights of teachers
     pairs: Any  # `nn.ModuleList` of `Taught`, one for each network
@@ -137,15 +139,15 @@ class MMT(ClusteringMethod):
         "Return the mean vector of the teachers."
         return [torch.stack([pair.teacher.net(images).vector for pair in self.pairs]).mean(0)]
 
-    def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: list[Clusters], features: Any) -> None:
         "Start all classifiers from the centres."
         for pair in self.pairs:
-            pair.begin(labels[0].centres)
+            pair.reset_classifier(labels[0].centres)
 
     def after_step(self) -> None:
         "Move each teacher towards its student."
         for pair in self.pairs:
-            pair.update(self.config.ema_decay)
+            pair.update_teacher(self.config.ema_decay)
 
 # %% ../../nbs/57_mutual.ipynb #476f69f4
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +180,7 @@ def by_authority(teachers: Teachers, labels: Tensor) -> Tensor:  # [n, n]
 class MEBNet(MMT):
     "Train like MEB-Net (Zhai et al., ECCV 2020): three networks, teachers weighted by authority."
 
-    Config: ClassVar[type[AdaptConfig]] = MEBNetConfig
+    Config = MEBNetConfig
     who = staticmethod(by_authority)
 
 # %% ../../nbs/57_mutual.ipynb #e337be14
@@ -208,7 +210,7 @@ def certain_share(
 class P2LR(MMT):
     "Train with P²LR (Han et al., AAAI 2022): mutual teaching on the certain pseudo-labels."
 
-    Config: ClassVar[type[AdaptConfig]] = P2LRConfig
+    Config = P2LRConfig
     config: P2LRConfig
     who = staticmethod(from_mean)
 

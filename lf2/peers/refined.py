@@ -4,14 +4,12 @@
 
 # %% auto #0
 __all__ = ['SSGConfig', 'PartTriplet', 'SSG', 'PPLRConfig', 'refined_targets', 'undecided', 'split_vectors', 'PPLROutputs',
-           'CameraProxyLoss', 'PPLRLoss', 'PPLR', 'DualRefinementConfig', 'DualLoss', 'DualRefinement', 'GLTConfig',
-           'AveragedTeacher', 'GLT', 'UNRNConfig', 'UncertainLoss', 'UNRN', 'focus_weights', 'AttentionNet',
-           'ADTCConfig', 'ADTC']
+           'PPLRLoss', 'PPLR', 'DualRefinementConfig', 'DualLoss', 'DualRefinement', 'GLTConfig', 'AveragedTeacher',
+           'GLT', 'UNRNConfig', 'UncertainLoss', 'UNRN', 'focus_weights', 'AttentionNet', 'ADTCConfig', 'ADTC']
 
 # %% ../../nbs/56_refined.ipynb #2276965b
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,24 +23,24 @@ from lf2.branches import (
     PeerConfig,
     Taught,
     empty_classifier,
-    set_to_centres,
 )
-from ..clustering import Clusters, cluster_means
-from ..configuration import AdaptConfig
+from ..clustering import Clusters
 from ..loop import Loss
 from ..losses import margin_triplet, smoothed_cross_entropy, soft_cross_entropy, softmax_triplet
-from ..memories import Memory, camera_key, proxy_contrast, slot_means, spread_contrast
-from ..parts import stripes, vector_norm
+from ..memories import ProxyMemory, spread_contrast
+from ..parts import set_to_centres, stripes, vector_norm
 from ..records import InputError
 from lf2.refinement import (
     common_inliers,
     jaccard_labels,
+    numbered,
     part_agreement,
     prototype_labels,
     transport_labels,
+    unit_rows,
 )
 from ..seeds import seed_of
-from ..source_network import SourceNet, SourceOutputs
+from ..source_network import SourceNet
 from ..target import Batch, Stream, Target
 
 # %% ../../nbs/56_refined.ipynb #93203be4
@@ -82,13 +80,11 @@ class PartTriplet(Loss):
 class SSG(OneNetwork):
     "Train with SSG (Fu et al., ICCV 2019): group by whole and parts, learn by triplets."
 
-    Config: ClassVar[type[AdaptConfig]] = SSGConfig
-    config: SSGConfig
+    Config = SSGConfig
 
-    def __init__(self, config: SSGConfig, target: Target):
-        super().__init__(config, target)
-        parts = range(config.streams)
-        self.losses = nn.ModuleList(PartTriplet(part, config.margin) for part in parts)
+    def make_losses(self) -> list[Loss]:
+        "Make a loss for the whole and each part."
+        return [PartTriplet(part, self.config.margin) for part in range(self.config.streams)]
 
     def forward(self, images: Tensor) -> Any:
         "Return the average-pooled vectors of whole and parts, and the embedding."
@@ -144,68 +140,37 @@ def split_vectors(
     count: int,  # of the vectors that were put side by side
 ) -> list[np.ndarray]:  # count of [N, C], unit length
     "Split features into vectors, and normalise each."
-    parts = np.split(features, count, axis=1)
-    return [
-        np.ascontiguousarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
-        for x in parts
-    ]
+    return [np.ascontiguousarray(unit_rows(part)) for part in np.split(features, count, axis=1)]
 
 # %% ../../nbs/56_refined.ipynb #e8595449
-class PPLROutputs(SimpleNamespace):
-    "Outputs of a batch: `pooled` [B, C] and `vectors`, of whole and parts."
+class PPLROutputs(NamedTuple):
+    "Outputs for a batch."
+    pooled: Tensor  # [B, C], of the whole before batch norm
+    vectors: list[Tensor]  # [B, C] each, of whole and parts
 
 # %% ../../nbs/56_refined.ipynb #5e47e01d
-class CameraProxyLoss(Loss):
-    "Contrast with what other cameras saw of an image's cluster, for the loss below."
-
-    key: Tensor  # [N] proxy of each image; −1: none
-    cluster: Tensor  # [S] of each proxy
-
-    def __init__(self, channels: int, cameras: np.ndarray | None):
-        super().__init__()
-        self.cameras, self.proxies = cameras, Memory(channels, 1.0)
-        for name in ("key", "cluster"):
-            self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
-
-    def fill_proxies(self, labels: Clusters, features: np.ndarray) -> None:
-        "Take the mean features of each cluster in each camera, where cameras are known."
-        if self.cameras is not None:
-            key, cluster, _ = camera_key(labels.labels, self.cameras)
-            self.proxies.fill(slot_means(features, key))
-            device = self.key.device
-            self.key, self.cluster = (torch.from_numpy(x).to(device) for x in (key, cluster))
-
-    def compare_cameras(self, vectors: Tensor, batch: Batch) -> Tensor:
-        "Return the contrast with what other cameras saw of the own cluster."
-        own = self.key[batch.positions]
-        same = self.cluster[None] == self.cluster[own][:, None]
-        elsewhere = torch.arange(len(self.cluster), device=own.device)[None] != own[:, None]
-        return proxy_contrast(self.proxies(vectors), same & elsewhere, ~same)
-
-# %% ../../nbs/56_refined.ipynb #ca71ca12
-class PPLRLoss(CameraProxyLoss):
+class PPLRLoss(Loss):
     "Soft cross-entropy of the whole, agreement-aware cross-entropy of parts, triplet, proxies."
 
+    classifiers: Any  # of whole and parts
     agreement: Tensor  # [N, parts]
 
     def __init__(self, channels: int, config: PPLRConfig, cameras: np.ndarray | None):
-        super().__init__(channels, cameras)
-        self.config = config
+        super().__init__()
+        self.config, self.cameras, self.proxies = config, cameras, ProxyMemory(channels)
         classifiers = range(config.parts + 1)
         self.classifiers = nn.ModuleList(empty_classifier(channels) for _ in classifiers)
         self.register_buffer("agreement", torch.zeros(0, config.parts))
 
-    def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: Clusters, features: Any) -> None:
         "Start the classifiers from the centres, compare neighbours, and find the proxies."
-        assert features is not None, "this loss needs features"
         whole, *parts = split_vectors(features[0], self.config.parts + 1)
         centres = np.split(labels.centres, self.config.parts + 1, axis=1)
         for classifier, of_part in zip(self.classifiers, centres, strict=True):
-            assert isinstance(classifier, nn.Linear)
             set_to_centres(classifier, of_part)
         each = [part_agreement(whole, part, self.config.neighbours) for part in parts]
         self.agreement = torch.from_numpy(np.stack(each, 1)).to(self.agreement.device)
-        self.fill_proxies(labels, whole)
+        self.proxies.fill_proxies(whole, labels.labels, self.cameras)
 
     def forward(self, outputs: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         "Return the total loss of a batch and its terms for the log."
@@ -225,7 +190,8 @@ class PPLRLoss(CameraProxyLoss):
         }
         total = terms["soft_entropy"] + terms["triplet"] + c.part_weight * terms["parts"]
         if self.cameras is not None and c.camera_weight:
-            terms["cameras"] = self.compare_cameras(outputs.vectors[0], batch)
+            similarity = self.proxies(outputs.vectors[0])
+            terms["cameras"] = self.proxies.between_cameras(similarity, batch.positions)
             total = total + c.camera_weight * terms["cameras"]
         return total, terms
 
@@ -233,9 +199,8 @@ class PPLRLoss(CameraProxyLoss):
 class PPLR(OneNetwork):
     "Train with PPLR (Cho et al., CVPR 2022): labels refined by the agreement of parts."
 
-    Config: ClassVar[type[AdaptConfig]] = PPLRConfig
-    config: PPLRConfig
-    needs_features: ClassVar[bool] = True
+    Config = PPLRConfig
+    needs_features = True
 
     def __init__(self, config: PPLRConfig, target: Target):
         super().__init__(config, target)
@@ -243,29 +208,26 @@ class PPLR(OneNetwork):
             raise InputError(f"--parts {config.parts}: the whole is compared with 1 part or more")
         group = config.bn_group_size or None
         self.norms = nn.ModuleList(vector_norm(self.channels, group) for _ in range(config.parts))
-        self.losses = nn.ModuleList([PPLRLoss(self.channels, config, self.cameras)])
+    def make_losses(self) -> list[Loss]:
+        "Make the loss, which needs the cameras."
+        return [PPLRLoss(self.channels, self.config, self.cameras)]
 
     def forward(self, images: Tensor) -> Any:
         "Return the pooled vector, and the vectors of whole and parts after batch norm."
         outputs = self.model(images)
         pairs = zip(self.norms, stripes(outputs.map, self.config.parts), strict=True)
         parts = [norm(region.mean((2, 3))) for norm, region in pairs]
-        return {"pooled": outputs.pooled, "vectors": [outputs.vector, *parts]}
-
-    def forward_batch(self, outputs: Any) -> Any:
-        "Name the outputs."
-        return PPLROutputs(**outputs)
+        return PPLROutputs(outputs.pooled, [outputs.vector, *parts])
 
     def features(self, images: Tensor) -> list[Tensor]:
         "Return the vectors of whole and parts side by side, each of unit length."
-        return [torch.cat([F.normalize(x) for x in self.forward(images)["vectors"]], 1)]
+        return [torch.cat([F.normalize(x) for x in self.forward(images).vectors], 1)]
 
     def label(self, features: list[np.ndarray], epoch: int) -> list[Clusters]:
         "Cluster by the whole image; the centres have the parts, too."
         whole = split_vectors(features[0], self.config.parts + 1)[0]
         labels = super().label([whole], epoch)[0].labels
-        used = labels >= 0
-        return [Clusters(labels, cluster_means(features[0][used], labels[used], labels.max() + 1))]
+        return [numbered(labels, features[0])]
 
 # %% ../../nbs/56_refined.ipynb #2026df60
 @dataclass(frozen=True, kw_only=True)
@@ -289,15 +251,14 @@ class DualLoss(Loss):
 
     def __init__(self, channels: int, config: DualRefinementConfig):
         super().__init__()
-        self.config, self.classify = config, ClassifierLoss(channels, config.smoothing)
+        self.config, self.classify = config, ClassifierLoss(channels, config)
         self.memory = nn.Parameter(torch.zeros(0, channels))
         self.register_buffer("refined", torch.zeros(0, dtype=torch.int64))
 
-    def begin(self, labels: Clusters, features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: Clusters, features: Any) -> None:
         "Start the classifier; fill the memory at the first time."
         self.classify.begin(labels, features)
         if not len(self.memory):
-            assert features is not None, "this loss needs features"
             self.memory = nn.Parameter(torch.from_numpy(features[0]).to(self.memory))
 
     def take_refined(self, labels: np.ndarray) -> None:  # [N]
@@ -310,7 +271,7 @@ class DualLoss(Loss):
         for labels in (batch.labels, self.refined[batch.positions]):
             if (labels == labels[0]).all():  # no image has a negative
                 continue
-            _, terms = self.classify.compare(outputs, labels)
+            _, terms = self.classify(outputs, batch._replace(labels=labels))
             total = total + 0.5 * (0.5 * terms["cross_entropy"] + terms["triplet"])
         similarity = F.normalize(outputs.vector) @ F.normalize(self.memory).T
         own = F.one_hot(batch.positions, len(self.memory)).bool()
@@ -322,15 +283,10 @@ class DualLoss(Loss):
 class DualRefinement(OneNetwork):
     "Train with Dual-Refinement (Dai et al., TIP 2021): prototypes, and a memory that spreads."
 
-    Config: ClassVar[type[AdaptConfig]] = DualRefinementConfig
-    config: DualRefinementConfig
-    needs_features: ClassVar[bool] = True
+    Config = DualRefinementConfig
+    StreamLoss = DualLoss
+    needs_features = True
 
-    def __init__(self, config: DualRefinementConfig, target: Target):
-        super().__init__(config, target)
-        if not config.neighbours < target.num_images:
-            raise InputError(f"--neighbours {config.neighbours}: there are fewer other images")
-        self.losses = nn.ModuleList([DualLoss(self.channels, config)])
 
     def prepare(self, features: list[np.ndarray]) -> list[np.ndarray]:
         "Return the features twice: there are two clusterings of them."
@@ -347,7 +303,7 @@ class DualRefinement(OneNetwork):
         "Sample batches from the first labels."
         return super().streams(labels[:1], epoch)
 
-    def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: list[Clusters], features: Any) -> None:
         "Prepare for both labels."
         super().begin(labels[:1], features)
         self.losses[0].take_refined(labels[1].labels)
@@ -367,14 +323,11 @@ class GLTConfig(PeerConfig):
         "Number of clusterings, each with a batch in every step."
         return 3
 
-    def checked(self) -> "AdaptConfig":
+    def checked(self) -> Any:
         "Return a complete configuration. Raises an `InputError` that names the flags at fault."
-        if len(self.clusters) > 1:
-            return super().checked()
-        middle = self.clusters[0]
-        return super(GLTConfig, replace(
-            self, clusters=(round(middle * 6 / 7), middle, round(middle * 8 / 7))
-        )).checked()
+        middle, *others = self.clusters
+        three = self.clusters if others else (round(middle * 6 / 7), middle, round(middle * 8 / 7))
+        return super(GLTConfig, replace(self, clusters=three)).checked()
 
 # %% ../../nbs/56_refined.ipynb #978b600a
 class AveragedTeacher(OneNetwork):
@@ -391,20 +344,18 @@ class AveragedTeacher(OneNetwork):
 
     def after_step(self) -> None:
         "Move the teacher towards the student."
-        self.pair.update(self.config.ema_decay, buffers=True)  # type: ignore[attr-defined]
+        self.pair.update_teacher(self.config.ema_decay, buffers=True)
 
 # %% ../../nbs/56_refined.ipynb #ab01cbad
 class GLT(AveragedTeacher):
     "Train like GLT (Zheng et al., CVPR 2021): groups of labels balanced by optimal transport."
 
-    Config: ClassVar[type[AdaptConfig]] = GLTConfig
+    Config = GLTConfig
 
-    def __init__(self, config: GLTConfig, target: Target):
-        super().__init__(config, target)
-        groups = range(config.streams)
-        self.losses = nn.ModuleList(
-            ClassifierLoss(self.channels, config.smoothing, name=f"_{group}") for group in groups
-        )
+    def make_losses(self) -> list[Loss]:
+        "Make a classifier for each clustering."
+        groups = range(self.config.streams)
+        return [ClassifierLoss(self.channels, self.config, f"_{group}") for group in groups]
 
     def prepare(self, features: list[np.ndarray]) -> list[np.ndarray]:
         "Return the features for each clustering."
@@ -429,7 +380,7 @@ class UNRNConfig(PeerConfig):
 class UncertainLoss(Loss):
     "Cross-entropy and triplet, weighted by the agreement of student and teacher."
 
-    def __init__(self, config: UNRNConfig):
+    def __init__(self, channels: int, config: UNRNConfig):
         super().__init__()
         self.config = config
 
@@ -451,29 +402,23 @@ class UncertainLoss(Loss):
         return total + c.uncertainty_weight * terms["uncertainty"], terms
 
 # %% ../../nbs/56_refined.ipynb #7bf562e0
-class UNRN(OneNetwork):
+class UNRN(AveragedTeacher):
     "Train like UNRN (Zheng et al., AAAI 2021), without the source: weights by uncertainty."
 
-    Config: ClassVar[type[AdaptConfig]] = UNRNConfig
-    config: UNRNConfig
-
-    def __init__(self, config: UNRNConfig, target: Target):
-        super().__init__(config, target)
-        self.pair = Taught(Branch(self.model))
-        self.model = self.pair.teacher.net
-        self.losses = nn.ModuleList([UncertainLoss(config)])
+    Config = UNRNConfig
+    StreamLoss = UncertainLoss
 
     def forward(self, images: Tensor) -> Any:
         "Return the training outputs of student and teacher."
         return self.pair(images)
 
-    def begin(self, labels: list[Clusters], features: list[np.ndarray] | None) -> None:
+    def begin(self, labels: list[Clusters], features: Any) -> None:
         "Start both classifiers from the centres."
-        self.pair.begin(labels[0].centres)
+        self.pair.reset_classifier(labels[0].centres)
 
     def after_step(self) -> None:
-        "Move the teacher towards the student."
-        self.pair.update(self.config.ema_decay)
+        "Move the teacher towards the student. Its own passes make its statistics."
+        self.pair.update_teacher(self.config.ema_decay)
 
 # %% ../../nbs/56_refined.ipynb #c3256f02
 def focus_weights(
@@ -486,13 +431,8 @@ def focus_weights(
 class AttentionNet(SourceNet):
     "The network of stage 1 with attention over positions and channels instead of mean pooling."
 
-    def __init__(
-        self,
-        backbone: str | nn.Module,  # a name in BACKBONES, or your own module
-        classes: int,  # number of identities of the source
-        group: int | None = None,  # images that batch norm normalises together in training
-    ):
-        "Make a network whose channel gates are 1."
+    def __init__(self, backbone: str | nn.Module, classes: int, group: int | None = None):
+        "Make a `SourceNet` whose channel gates are 1."
         super().__init__(backbone, classes, group)
         channels = self.norm.num_features
         self.gate = nn.Sequential(
@@ -501,16 +441,10 @@ class AttentionNet(SourceNet):
         for parameter in self.gate[2].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(
-        self,
-        images: Tensor,  # [B, 3, H, W], normalised
-    ) -> SourceOutputs:
-        "Run backbone, attention, neck and classifier."
-        map = self.backbone(images)
+    def pool(self, map: Tensor) -> Tensor:
+        "Pool the map by the weights of its positions, and scale its channels."
         focused = (focus_weights(map)[:, None] * map).sum((2, 3))
-        pooled = 2 * self.gate(map.mean((2, 3))).sigmoid() * focused
-        vector = self.norm(pooled)
-        return SourceOutputs(map, pooled, vector, self.classifier(vector))
+        return 2 * self.gate(map.mean((2, 3))).sigmoid() * focused
 
 # %% ../../nbs/56_refined.ipynb #b4671e1a
 @dataclass(frozen=True, kw_only=True)
@@ -526,13 +460,8 @@ class ADTCConfig(PeerConfig):
 class ADTC(OneNetwork):
     "Train like ADTC (Ji et al., ECCV 2020): attention, and labels by common neighbours."
 
-    Config: ClassVar[type[AdaptConfig]] = ADTCConfig
-    Network: ClassVar[type[SourceNet]] = AttentionNet
-    config: ADTCConfig
-
-    def __init__(self, config: ADTCConfig, target: Target):
-        super().__init__(config, target)
-        self.losses = nn.ModuleList([ClassifierLoss(self.channels, config.smoothing)])
+    Config = ADTCConfig
+    Network = AttentionNet
 
     def label(self, features: list[np.ndarray], epoch: int) -> list[Clusters]:
         "Find centres by k-means, and assign the images by common neighbours."
