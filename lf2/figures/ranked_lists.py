@@ -226,18 +226,23 @@ def compare_neighbours(
     chosen: Sequence[int],  # which images
     top: int = 10,  # length of the lists
     names: tuple[str, str] = ("direct transfer", "adapted"),
+    cameras: np.ndarray | None = None,  # [N]; known: only images of other cameras are listed
     **size: int,  # height and width for `plot_ranked_lists`
 ) -> Figure:
     """Plot some images and those most similar to them, without a verdict.
 
+    Images of one camera resemble each other whoever they show: often they are the frame before.
     Raises `InputError` if no image is chosen, or if an image cannot be read.
     """
     lists, titles = [], []
     for query in chosen:
         for name, features in zip(names, (before, after), strict=True):
             cosines = features @ features[query]
-            cosines[query] = -np.inf
-            order = np.argsort(-cosines, kind="stable")[: min(top, len(paths) - 1)]
+            others = np.arange(len(paths)) != query
+            if cameras is not None and (cameras != cameras[query]).any():
+                others = cameras != cameras[query]
+            cosines[~others] = -np.inf
+            order = np.argsort(-cosines, kind="stable")[: min(top, others.sum())]
             lists.append([paths[i] for i in order])
             titles.append(f"{name}: cosine {cosines[order[0]]:.2f} to {cosines[order[-1]]:.2f}")
     queries = [paths[i] for i in chosen for _ in names]

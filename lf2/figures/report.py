@@ -299,7 +299,12 @@ def draw_lists(run: RunArtifacts) -> Figure:
     }
     if run.target.split is None:
         paths, queries = run.gallery[1], run.map_indices[::2]
-        return ranked_lists.compare_neighbours(paths, before, after, queries, **options)
+        cameras = run.target.cameras
+        if cameras is not None:
+            cameras = cameras[spread_evenly(len(cameras), len(paths))]
+        return ranked_lists.compare_neighbours(
+            paths, before, after, queries, cameras=cameras, **options
+        )
     return ranked_lists.compare_lists(run.split, before, after, **options)
 
 # %% ../../nbs/64_report.ipynb #f16939cd
