@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
 .PHONY: help demo test browse packages lab step docs export readme prepare clean
 
-help:  ## say what there is
+help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 demo: $(VENV)/.lf2-cpu  ## pre-train, adapt and score on synthetic people: minutes, no download of data

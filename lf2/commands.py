@@ -9,7 +9,6 @@ __all__ = ['Kind', 'REGISTRIES', 'Pick', 'DEMO_PICTURES', 'run_list', 'score_row
 
 # %% ../nbs/87_commands.ipynb #0b44fb62
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -285,8 +284,13 @@ def run_ablate(config: AblateConfig) -> None:
     from lf2.experiments.ablation import ablate, markdown_table
     from lf2.metrics import Scores
 
-    print(Scores.header())
-    groups = ablate(config, partial(print, flush=True))
+    header = [Scores.header()]  # printed above the first row, so after all that may be refused
+
+    def show(row: str) -> None:
+        print(*header, row, sep="\n", flush=True)
+        header.clear()
+
+    groups = ablate(config, show)
     print(f"\n{markdown_table(groups)}")
     print(f"table.csv, table.md and curves.png are in {config.output}.")
 

@@ -25,9 +25,15 @@ from .images import TARGET_AUGMENTATION, Images
 from .labellers import LABELLERS
 from .loop import METHODS, Method, train_step
 from .neighbours import import_faiss
-from .pretraining import SourceData, pretrain_step, source_line, source_network
+from lf2.pretraining import (
+    SourceData,
+    SourceLoader,
+    pretrain_step,
+    source_line,
+    source_network,
+)
 from .records import InputError
-from .run_folder import RunFolder
+from .run_folder import check_output
 from .seeds import numpy_generator, torch_generator
 from .target import NO_CAMERAS, Target
 
@@ -165,7 +171,7 @@ def single_process(
     config: AdaptConfig | PretrainConfig,  # checked
 ) -> Processes:
     "Check that the run could be written, and return the process that would compute it."
-    RunFolder(config).check()
+    check_output(config)
     processes = processes_for(config.device, config.precision)
     if processes.count > 1:
         raise InputError("--dry-run needs a single process; start it without torchrun")
@@ -195,7 +201,7 @@ def dry_run_source(
     engine = Engine(data.processes, net, config.micro_batches, config.clip_norm)
     optimizer = torch.optim.Adam(net.parameters(), config.learning_rate)
     step = partial(pretrain_step, config, net, optimizer=optimizer, engine=engine)
-    take, batch = engine.prepare(step, optimizer), next(data.loader(1)(0))
+    take, batch = engine.prepare(step, optimizer), next(SourceLoader(data, 1)())
     warm_up = 1 if data.device.type == "cpu" else 4  # a GPU records the fourth
     epoch = config.iterations * seconds_of(lambda: take(batch), data.device, warm_up)
     memory = peak_memory(data.device)

@@ -302,12 +302,8 @@ class Engine(MicroBatches):
         broadcast_buffers(self.processes, self.norms)
         self.stash = None
 
-    def update_bn_stats(
-        self,
-        forward: Callable[[Tensor], Any],
-        images: Tensor,  # [b, 3, H, W]
-    ) -> None:
-        "Let batch-norm statistics follow images that no loss is computed on."
+    def update_bn_stats(self, forward: Callable[[Tensor], Any], images: Tensor) -> None:
+        "Let batch-norm statistics follow images `[b, 3, H, W]` that no loss is computed on."
         with torch.no_grad(), autocast_in(self.processes.precision, images.device):
             forward(images)
 
@@ -338,15 +334,6 @@ class Engine(MicroBatches):
             return losses
 
         return checked
-
-    def scaler_state(self) -> dict[str, Any] | None:
-        "Return the state of float16's gradient scaler; None in another precision."
-        return self.processes.scaler.state_dict() or None
-
-    def load_scaler(self, state: dict[str, Any] | None) -> None:
-        "Restore float16's gradient scaler from a checkpoint."
-        if state:
-            self.processes.scaler.load_state_dict(state)
 
 # %% ../nbs/38_engine.ipynb #b72018cd
 def require_groups(

@@ -218,14 +218,16 @@ DATASETS = {"source", "target", "data", "gallery", "query"}  # parameters that n
 
 
 def skip_unreadable(
-    call: Callable[[], int | None],  # of a command
+    function: Callable[..., int | None],  # of a command
+    *words: Any,  # its arguments
+    **flags: Any,
 ) -> int | None:
-    "Call a command that leaves out the images that cannot be read."
+    "Call the function of a command, and leave out the images that cannot be read."
     from lf2.datasets import prepare_opened
     from lf2.inspection import without_unreadable
 
     with prepare_opened(without_unreadable):
-        return call()
+        return function(*words, **flags)
 
 # %% ../nbs/86_flags.ipynb #563f15a3
 def parse(
@@ -249,9 +251,7 @@ def parse(
         for name, value in vars(parsed).items()
     }
     if given.pop("skip_unreadable", False):
-        return partial(skip_unreadable, parse(program, function, [
-            word for word in words if word != "--skip-unreadable"
-        ]))
+        function = partial(skip_unreadable, function)
     if kind and issubclass(kind, StageConfig):
         flags = partial(preset_config, flags, given.pop("preset", "paper"))
     if kind:
@@ -260,7 +260,7 @@ def parse(
         if name in RANGES and isinstance(value, int | float):
             smallest, largest = RANGES[name]
             require_range(name, value, smallest, min(largest, 10**9))
-    positional = [given.pop(name) for name in positional_names(function)]
+    positional = [given.pop(name) for name in positional_names(flags)]
     return partial(function, *positional, **given)
 
 # %% ../nbs/86_flags.ipynb #c89eefa9

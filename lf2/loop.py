@@ -152,7 +152,7 @@ def train(run: Session, target: Target, kind: MethodMaker) -> dict[str, Any]:
         relabel(method, target, labels, epoch=0)
         target.start = target.score(method.describe)
     elif method.needs_features and not run.interrupted:
-        relabel(method, target, labels, run.epochs_done)  # features are not saved
+        relabel(method, target, labels, epoch=len(run.history))  # features are not saved
     if run.start(target, method.model):
         target.keep_snapshot(method.describe, epoch=0)
     for epoch in run.epochs():

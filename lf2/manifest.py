@@ -39,12 +39,10 @@ def git_revision(
     folder: Path | str,  # of source code
 ) -> str | None:
     "Return the commit of a folder, with +changes if files differ; None outside a repository."
-    def git(*words: str) -> str:
-        call = ["git", "-C", str(folder), *words]
-        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+    options = ["--always", "--exclude=*", "--abbrev=40", "--dirty=+changes"]
+    call = ["git", "-C", str(folder), "describe", *options]
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEATURES', 'LOSSES', 'SAMPLERS', 'fused_features', 'global_features', 'local_features', 'descriptor_features',
-           'GlobalLoss', 'PartLoss', 'FusedPartLoss', 'SumLoss', 'pk_sampler', 'LabelledShuffle', 'shuffle_sampler',
-           'resize_to', 'ClusteringMethod', 'LF2Method', 'Recipe']
+           'GlobalLoss', 'PartLoss', 'FusedPartLoss', 'SumLoss', 'pk_sampler', 'LabelledShuffle', 'resize_to',
+           'ClusteringMethod', 'LF2Method', 'Recipe']
 
 # %% ../nbs/49_methods.ipynb #e2889d8c
 from collections.abc import Callable, Mapping
@@ -176,42 +176,32 @@ def pk_sampler(
 
 # %% ../nbs/49_methods.ipynb #86ce3372
 class LabelledShuffle:
-    "All labelled images in random order, as methods with an instance memory want them."
+    "Shuffle all images that have a pseudo-label."
 
     def __init__(
         self,
-        labels: np.ndarray,  # [N]; negative: not used
-        batch_size: int,
-        seed: int,
-        name: tuple[str | int, ...],
+        clusters: Clusters,  # of one stream
+        cameras: np.ndarray | None,  # not used
+        config: AdaptConfig,
+        epoch: int,  # from 1
+        stream: int,
+        too_few: str = "raise",  # not used: any image will do
     ):
-        self.labels = torch.from_numpy(labels)
-        self.used = torch.from_numpy(np.flatnonzero(labels >= 0))
-        size = min(batch_size, len(self.used))
-        self.sampler = ShuffleSampler(len(self.used), size, seed=seed, name=name)
+        self.labels = torch.from_numpy(clusters.labels)
+        self.used = torch.from_numpy(np.flatnonzero(clusters.labels >= 0))
+        size, name = config.identities * config.instances, ("shuffled", epoch, stream)
+        size = min(size, len(self.used))
+        self.sampler = ShuffleSampler(len(self.used), size, seed=config.seed, name=name)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         "Return positions and labels of batch `i`, both `[B]`."
         positions = self.used[self.sampler[i]]
         return positions, self.labels[positions]
 
-# %% ../nbs/49_methods.ipynb #a3c12d0b
-def shuffle_sampler(
-    clusters: Clusters,  # of one stream
-    cameras: np.ndarray | None,  # not used
-    config: AdaptConfig,
-    epoch: int,  # from 1
-    stream: int,
-    too_few: str = "raise",  # not used: any image will do
-) -> LabelledShuffle:
-    "Shuffle all images that have a pseudo-label."
-    size = config.identities * config.instances
-    return LabelledShuffle(clusters.labels, size, config.seed, ("shuffled", epoch, stream))
-
 
 SAMPLERS: Registry[Callable[..., Sampler]] = Registry("--sampler", {
     "pk": pk_sampler,
-    "shuffle": shuffle_sampler,
+    "shuffle": LabelledShuffle,
 })
 
 # %% ../nbs/49_methods.ipynb #306d75dd

@@ -8,8 +8,7 @@ __all__ = ['TIMED_ITERATIONS', 'learning_rate_factor', 'source_losses', 'source_
            'train_on_source', 'pretraining_results', 'pretrain']
 
 # %% ../nbs/46_pretraining.ipynb #ed0b0e49
-from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,19 +17,18 @@ from torch import Tensor
 
 from .backbones import build_backbone, sized_backbone
 from .configuration import PretrainConfig
-from .datasets import open_dataset
-from .distributed import Processes, all_or_raise, extract_together, read_together
+from .distributed import Processes, all_or_raise
 from .engine import Engine
 from .history import scores_of
-from .images import SOURCE_AUGMENTATION, Images, augment_batch, send
+from .images import SOURCE_AUGMENTATION, Images, augment_batch
 from .losses import margin_triplet, smoothed_cross_entropy, softmax_triplet
 from .records import Dataset, InputError, camera_array, fingerprint, identity_array
-from .run_folder import logger, scratch_folder
-from .samplers import PKSampler, ShuffleSampler, prefetch
+from .run_folder import logger
+from .samplers import PKSampler, ShuffleSampler
 from .saved_models import load_model
 from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
 from .seeds import seeded, torch_generator
-from .session import Session
+from .session import Loader, RunData, Session
 from .source_network import SourceNet, SourceOutputs
 
 # %% ../nbs/46_pretraining.ipynb #dc6a1488
@@ -106,83 +104,48 @@ class SourceBatch(NamedTuple):
     target_images: Tensor | None  # [b, 3, H, W] for the batch-norm statistics; rank 0 only
 
 # %% ../nbs/46_pretraining.ipynb #9b61e01a
-class SourceData:
-    "The labelled source, and the target where one is given: datasets, images, batches and scores."
+class SourceData(RunData):
+    "The labelled source, and the target where one is given."
 
     def __init__(
         self,
         config: PretrainConfig,  # checked
         processes: Processes,
     ):
-        self.config, self.processes = config, processes
-        self.device = processes.device(config.device)
-        # each process opens the data on its own machine
-        self.source = all_or_raise(processes, lambda: open_dataset(config.source))
-        self.target = all_or_raise(
-            processes, lambda: open_dataset(config.target) if config.target else None
-        )
+        super().__init__(config, processes)
         self.height, self.width, self.criteria = config.height, config.width, {"source_best": "mAP"}
-        self.num_classes = int(source_classes(self.source).max()) + 1
-        self.share = processes.share(config.identities * config.instances)
-        self.sampler = source_sampler(config, self.source)
+        self.dataset = self.open(config.source)
+        self.target = self.open(config.target) if config.target else None
+        self.datasets = {"source": self.dataset} | ({"target": self.target} if self.target else {})
+        self.num_classes = int(source_classes(self.dataset).max()) + 1
+        self.sampler = source_sampler(config, self.dataset)
         self.target_sampler = target_sampler(config, self.target) if self.target else None
-        self.split: TestSplit | None = None
-
-        roles = {"source": self.source, "target": self.target}
-        self.datasets = {role: dataset for role, dataset in roles.items() if dataset}
 
     @property
     def fingerprints(self) -> dict[str, str]:
         "What the run is made of, by flag."
         return {role: fingerprint(dataset) for role, dataset in self.datasets.items()}
 
+    @cached_property
+    def target_images(self) -> Images | None:
+        "The target's images, for the batch-norm statistics; in rank 0 only."
+        if self.target is None or not self.processes.is_rank_zero:
+            return None
+        size = self.height, self.width, self.config.workers, self.memory
+        return Images(self.target.train, *size, spill_dir=self.scratch).move_to(self.device)
+
     def decode(self) -> None:
-        "Read all images. Raises an `InputError` for one that cannot be read."
-        c, scratch = self.config, scratch_folder(self.config.output)
-        memory = int(c.memory * 2**30)
-        size = c.height, c.width, c.workers, memory
-        self.images = read_together(self.processes, self.source.train, *size, scratch)
-        self.images.move_to(self.device)
-        if self.target and self.processes.is_rank_zero:
-            self.target_images = Images(self.target.train, *size, spill_dir=scratch)
-            self.target_images.move_to(self.device)
+        "Decode the images now. Raises an `InputError` for one that cannot be read."
+        _ = self.images, self.split, self.target_images
         for role, dataset in self.datasets.items():
             if self.processes.is_rank_zero:
                 warn_unscored(dataset, f"--{role}")
-        if self.source.can_be_scored:
-            def read(*words: Any, **options: Any) -> Images:
-                return read_together(self.processes, *words, **options).move_to(self.device)
-
-            self.split = TestSplit(self.source, *size, scratch, read)
-
-    def loader(self, epoch: int) -> "SourceLoader":
-        "Return the batches of an epoch."
-        return SourceLoader(self, epoch)
-
-    def score(
-        self,
-        describe: Callable[[Tensor], Tensor],  # images to descriptors
-        epoch: int,
-    ) -> dict[str, float | None]:
-        "Evaluate on the source's test split in the epochs that ask for it; else return no scores."
-        c = self.config
-        if self.split is None or (epoch % c.evaluate_every and epoch != c.epochs):
-            return {}
-        split = self.split
-        features = extract_together(
-            self.processes, describe, split.images, device=self.device,
-            max_bytes=int(c.memory * 2**30), spill_dir=scratch_folder(c.output),
-        )
-        return self.processes.run_on_rank_zero(
-            lambda: plain_scores_of(split.score(features, device=self.device))
-        )
 
 # %% ../nbs/46_pretraining.ipynb #57e56a0a
-class SourceLoader:
-    "The batches of one epoch, prepared ahead in a thread."
+class SourceLoader(Loader):
+    "The batches of one epoch. They are numbered over all epochs."
 
-    def __init__(self, data: SourceData, epoch: int):
-        self.data, self.epoch = data, epoch
+    data: SourceData
 
     def number(self, iteration: int) -> int:
         "Number an iteration's batch over all epochs; iterations count from 0, epochs from 1."
@@ -195,7 +158,7 @@ class SourceLoader:
         generator = torch_generator(c.seed, "source augmentation", self.epoch, iteration)
         images = augment_batch(data.images, positions, SOURCE_AUGMENTATION, generator, data.share)
         target_images = None
-        if data.target_sampler and data.processes.is_rank_zero:
+        if data.target_sampler and data.target_images:
             positions = data.target_sampler[self.number(iteration)]
             generator = torch_generator(c.seed, "target augmentation", self.epoch, iteration)
             # only the first group of batch norm moves the statistics
@@ -204,17 +167,6 @@ class SourceLoader:
                 data.target_images, positions, SOURCE_AUGMENTATION, generator, first
             )
         return SourceBatch(images, labels, target_images)
-
-    def __call__(self, done: int) -> Iterator[SourceBatch]:
-        "Iterate over the batches after the first `done` ones, on the device."
-        device = self.data.device
-
-        def batch(iteration: int) -> SourceBatch:
-            images, labels, others = self.batch(iteration)
-            to_bn = None if others is None else send(others, device)
-            return SourceBatch(send(images, device), send(labels, device), to_bn)
-
-        return prefetch(batch, range(done, self.data.config.iterations))
 
     def paths(self, iteration: int) -> dict[str, list[str]]:
         "Return the files of a batch's images, by role; iterations count from 0."
@@ -272,7 +224,7 @@ TIMED_ITERATIONS = 10  # of the first epoch, from which the time of the run is e
 
 def source_line(data: SourceData) -> str:
     "Say what a run trains on, for the console: the images are decoded next, which takes time."
-    c, source = data.config, data.source
+    c, source = data.config, data.dataset
     return (
         f"{source.name}: {len(source.train):,} images of {data.num_classes:,} people, "
         f"{c.height}×{c.width}; {c.epochs} epochs of {c.iterations} iterations"
@@ -315,11 +267,11 @@ def train_on_source(
         step = engine.prepare(
             partial(pretrain_step, config, net, optimizer=optimizer, engine=engine), optimizer
         )
-        for batch in epoch.iterations(data.loader(epoch.number)):
+        for batch in epoch.iterations(SourceLoader(data, epoch.number)):
             epoch.add(step(batch))
-            if run.writes and (epoch.number, epoch.progress.iteration) == (1, TIMED_ITERATIONS):
-                logger.info(time_line(config, epoch.progress.seconds))
-        scores = data.score(net.eval().describe, epoch.number)
+            if run.writes and (epoch.number, epoch.iteration) == (1, TIMED_ITERATIONS):
+                logger.info(time_line(config, epoch.seconds))
+        scores = data.score(net.eval().describe, epoch.number) if data.split else {}
         epoch.end({"learning_rate": rate, **epoch.means(), **scores})
     return run.finish(lambda: pretraining_results(run, data))
 
@@ -333,11 +285,10 @@ def pretraining_results(
     source = {pick: scores_of(run.history, epoch) for pick, epoch in picks.items()}
     results: dict[str, Any] = {"source": source}
     if data.target and data.target.can_be_scored:
-        c = data.config
-        memory, scratch = int(c.memory * 2**30), scratch_folder(c.output)
-        split = TestSplit(data.target, c.height, c.width, c.workers, memory, scratch)
+        size = data.height, data.width, data.config.workers, data.memory
+        split = TestSplit(data.target, *size, data.scratch)
         pick = "source_best" if "source_best" in picks else "last"
-        model = load_model(run.folder.folder, pick).model.to(run.device)
+        model = load_model(run.folder, pick).model.to(run.device)
         results["direct_transfer"] = plain_scores_of(evaluate(model.describe, split, run.device))
     return results
 
@@ -346,5 +297,6 @@ def pretrain(
     config: PretrainConfig,  # every choice
 ) -> dict[str, Any]:  # what results.json holds
     "Stage 1: train on the labelled source. Raises an `InputError` before anything long starts."
-    with Session(config.checked(), "pre-training") as run:
-        return run.results or train_on_source(run, SourceData(config.checked(), run.processes))
+    config = config.checked()
+    with Session(config, "pre-training") as run:
+        return run.results or train_on_source(run, SourceData(config, run.processes))

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOCK_FILES', 'PSEUDO_LABELS', 'RUN_FILES', 'logger', 'write_json', 'read_json', 'files_of_a_run', 'foreign_file',
-           'holds_a_run', 'stage_of', 'require_apart', 'ConsoleHandler', 'OutputFolder', 'RunFolder', 'scratch_folder']
+           'holds_a_run', 'stage_of', 'require_apart', 'ConsoleHandler', 'check_files', 'check_output', 'lock_output',
+           'start_run', 'scratch_folder']
 
 # %% ../nbs/41_run_folder.ipynb #f9e35cda
 import contextlib
@@ -130,100 +131,82 @@ if not logger.handlers:
     logger.setLevel(logging.INFO)
 
 # %% ../nbs/41_run_folder.ipynb #5dd42130
-class OutputFolder:
-    "The output folder of a run, and whether the run may use it."
+def check_files(
+    config: StageConfig,  # checked; its output, resume and overwrite decide
+) -> None:
+    "Raise an `InputError` for files in --output that are not of a run to be resumed or replaced."
+    folder, label = Path(config.output), f"--output {config.output}"
+    try:
+        names = {p.name for p in folder.iterdir()} - LOCK_FILES if folder.exists() else set()
+    except OSError as error:
+        raise InputError(f"{label}: {error.strerror}: name a folder") from None
+    if names and not (config.resume or config.overwrite):
+        raise InputError(
+            f"{label} is not empty: choose another folder, resume its run (--resume), or delete "
+            "that run (--overwrite)"
+        )
+    if names and (foreign := foreign_file(folder)):
+        raise InputError(f"{label}: {foreign.name} is not a file of a run; choose another folder")
+    if all(name.endswith(".part") for name in names):
+        return
+    if not holds_a_run(folder):
+        raise InputError(
+            f"{label} has files, but no config.json of a run of lf2: choose another folder"
+        )
+    stored = read_json(folder / "config.json")
+    earlier, stage = stage_of(stored), stage_of(to_dict(config))
+    if config.overwrite and earlier != stage:
+        raise InputError(
+            f"{label} holds a run of lf2 {earlier}, and --overwrite replaces only runs of lf2 "
+            f"{stage}: choose another folder"
+        )
+    if config.resume:
+        check_resumable(config, stored)
 
-    def __init__(
-        self,
-        config: StageConfig,  # checked; its output, resume and overwrite decide
-        writes: bool = True,  # of several processes only one writes
-    ):
-        self.folder, self.config, self.writes = Path(config.output), config, writes
 
-    def path(self, name: str) -> Path:
-        "Return the path of a file in the run."
-        return self.folder / name
+def check_output(
+    config: StageConfig,  # checked
+) -> None:
+    "Raise an `InputError` where the folder --output may not be used. Writes nothing."
+    require_apart(config)
+    try:
+        holder = lock_owner(config.output)
+    except OSError as error:
+        raise InputError(
+            f"--output {config.output}: {error.strerror}: choose another name"
+        ) from None
+    if holder:
+        raise InputError(f"--output {config.output} is in use by {holder}: wait for it, or stop it")
+    check_files(config)
 
-    @property
-    def finished(self) -> bool:
-        "Whether the run has its results: they are written last."
-        return self.path("results.json").exists()
+# %% ../nbs/41_run_folder.ipynb #b076d104
+@contextmanager
+def lock_output(
+    config: StageConfig,  # checked
+) -> Iterator[None]:
+    "Keep other processes out of --output. Raises an `InputError` where one is in it already."
+    with lock_folder(config.output, "--output"):
+        check_files(config)  # another process may have been here since `check_output`
+        yield
 
-    def problem(self) -> str | None:
-        "Say what is wrong with the folder's files. Raises an `InputError` for changed flags."
-        folder, config = self.folder, self.config
-        try:
-            names = {p.name for p in folder.iterdir()} - LOCK_FILES if folder.exists() else set()
-        except OSError as error:
-            return f": {error.strerror}: name a folder"
-        if names and not (config.resume or config.overwrite):
-            return (
-                " is not empty: choose another folder, resume its run (--resume), or delete that "
-                "run (--overwrite)"
-            )
-        if foreign := foreign_file(folder) if names else None:
-            return f": {foreign.name} is not a file of a run; choose another folder"
-        if all(name.endswith(".part") for name in names):
-            return None
-        if not holds_a_run(folder):
-            return " has files, but no config.json of a run of lf2: choose another folder"
-        stored = read_json(self.path("config.json"))
-        earlier, stage = stage_of(stored), stage_of(to_dict(config))
-        if config.overwrite and earlier != stage:
-            return (
-                f" holds a run of lf2 {earlier}, and --overwrite replaces only runs of lf2 "
-                f"{stage}: choose another folder"
-            )
-        if config.resume:
-            check_resumable(config, stored)
-        return None
 
-    def check_files(self) -> None:
-        "Raise an `InputError` for files that are not of a run that may be resumed or replaced."
-        if problem := self.problem():
-            raise InputError(f"--output {self.folder}{problem}")
-
-    def check(self) -> None:
-        "Raise an `InputError` where the folder may not be used. Writes nothing."
-        require_apart(self.config)
-        label = f"--output {self.folder}"
-        try:
-            holder = lock_owner(self.folder)
-        except OSError as error:
-            raise InputError(f"{label}: {error.strerror}: choose another name") from None
-        if holder:
-            raise InputError(f"{label} is in use by {holder}: wait for it, or stop it")
-        self.check_files()
-
-# %% ../nbs/41_run_folder.ipynb #65411f95
-class RunFolder(OutputFolder):
-    "The output folder of a run: `check` whether it may be used, `lock` it, then `start` writing."
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        "Keep other processes out of the folder. Raises an `InputError` where one is in it already."
-        if not self.writes:
-            yield
-            return
-        with lock_folder(self.folder, "--output"):
-            self.check_files()  # another process may have been here since `check`
-            yield
-
-    def start(self, datasets: Mapping[str, Dataset], device: torch.device | str) -> None:
-        "Create the folder or delete the earlier run, and write the configuration and the manifest."
-        if not self.writes:
-            return
-        choices = to_dict(self.config)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for path in files_of_a_run(self.folder) if self.config.overwrite else ():
-                path.unlink()
-            self.path("bad_batch.json").unlink(missing_ok=True)  # of an earlier try
-            write_json(self.path("config.json"), choices)  # first: it marks a run
-            content = manifest(stage_of(choices), self.config.seed, datasets, device)
-            write_json(self.path("manifest.json"), content)
-        except OSError as error:
-            raise InputError(f"--output {self.folder}: {error.strerror}") from None
+def start_run(
+    config: StageConfig,  # checked
+    datasets: Mapping[str, Dataset],  # by role: source, target
+    device: torch.device | str,  # where the run computes
+) -> None:
+    "Create the folder or delete the earlier run, and write the configuration and the manifest."
+    folder, choices = Path(config.output), to_dict(config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in files_of_a_run(folder) if config.overwrite else ():
+            path.unlink()
+        (folder / "bad_batch.json").unlink(missing_ok=True)  # of an earlier try
+        write_json(folder / "config.json", choices)  # first: it marks a run
+        content = manifest(stage_of(choices), config.seed, datasets, device)
+        write_json(folder / "manifest.json", content)
+    except OSError as error:
+        raise InputError(f"--output {folder}: {error.strerror}") from None
 
 # %% ../nbs/41_run_folder.ipynb #df7506cb
 def scratch_folder(

@@ -39,16 +39,16 @@ class LabelledSplit:
         workers: int = 0,  # threads that decode
         max_bytes: int = 4 << 30,  # bytes for decoded images
         spill_dir: Path | str | None = None,  # folder for the rest; None: read at each call
-        read: Callable[..., Images] = Images,  # who decodes them
+        images: Images | None = None,  # of query and gallery, if they are decoded already
     ):
         if not dataset.can_be_scored:
             raise InputError(f"{dataset.name} cannot be scored: {dataset.cannot_be_scored}")
         self.name = dataset.name
         self.records = dataset.query + dataset.gallery
         self.queries = len(dataset.query)
-        self.images = read(
-            self.records, height, width, workers=workers, max_bytes=max_bytes, spill_dir=spill_dir
-        )
+        if images is None:
+            images = Images(self.records, height, width, workers, max_bytes, spill_dir=spill_dir)
+        self.images = images
         identities = identity_array(self.records)
         assert identities is not None  # of a dataset that can be scored
         self.identities = identities

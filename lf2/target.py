@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['NO_CAMERAS', 'Sampler', 'Stream', 'Batch', 'PseudoLabels', 'has_source', 'load_weights_only', 'load_start',
-           'known_cameras', 'TargetData', 'Target', 'JoinedImages', 'TargetLoader', 'mean', 'diagnose',
-           'write_pseudo_labels', 'adaptation_results']
+           'known_cameras', 'Target', 'JoinedImages', 'TargetLoader', 'mean', 'diagnose', 'write_pseudo_labels',
+           'adaptation_results']
 
 # %% ../nbs/47_target.ipynb #ba1b6703
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -22,11 +22,10 @@ from torch import Tensor
 from .checkpoints import atomic_write
 from .clustering import Clusters
 from .configuration import AdaptConfig, PretrainConfig, preset_config
-from .datasets import open_dataset
-from .distributed import Processes, all_or_raise, extract_together, read_together
+from .distributed import Processes, all_or_raise
 from .features import extract
 from .history import scores_of
-from .images import TARGET_AUGMENTATION, Augmentation, Images, augment_batch, send
+from .images import TARGET_AUGMENTATION, Augmentation, Images, augment_batch
 from .label_quality import cross_camera, label_quality, mean_pairwise_ari, silhouette
 from .pretraining import source_network
 from lf2.records import (
@@ -37,12 +36,11 @@ from lf2.records import (
     fingerprint,
     identity_array,
 )
-from .run_folder import PSEUDO_LABELS, logger, read_json, scratch_folder
-from .samplers import prefetch
+from .run_folder import PSEUDO_LABELS, logger, read_json
 from .saved_models import PICK_FILES, Loaded, load_model
-from .scoring import TestSplit, evaluate, plain_scores_of, warn_unscored
+from .scoring import evaluate, plain_scores_of, warn_unscored
 from .seeds import torch_generator
-from .session import Session
+from .session import Loader, RunData, Session
 from .snapshots import Snapshot, pick_people, save_snapshot
 from .source_network import SourceNet
 
@@ -146,18 +144,6 @@ def load_start(config: AdaptConfig, processes: Processes) -> Loaded:
         )
     return loaded
 
-# %% ../nbs/47_target.ipynb #f6222f5b
-def _open_target(config: AdaptConfig, processes: Processes) -> Dataset:
-    "Open the dataset to adapt to. Raises an `InputError` for one that cannot be used."
-    dataset = all_or_raise(processes, lambda: open_dataset(config.target))
-    if not dataset.train:
-        raise InputError(f"--target {dataset.name} has no training images")
-    if config.snapshots and not dataset.can_be_scored:
-        raise InputError(
-            f"--snapshots: {dataset.name} has no query and gallery with people to keep"
-        )
-    return dataset
-
 # %% ../nbs/47_target.ipynb #a74a64c3
 NO_CAMERAS = (
     "cameras: {} names fewer than two. Positives, clusters and the label-free pick do without "
@@ -173,39 +159,47 @@ def known_cameras(
     return cameras if len(np.unique(cameras[cameras != UNKNOWN_CAMERA])) > 1 else None
 
 # %% ../nbs/47_target.ipynb #668f025a
-class TargetData:
-    "The images of an unlabelled domain, and the pre-trained network to start from."
+class Target(RunData):
+    "The unlabelled domain of an adaptation, and the pre-trained network to start from."
 
     def __init__(
         self,
         config: AdaptConfig,  # checked
         processes: Processes,
     ):
-        self.config, self.processes = config, processes
-        self.device = processes.device(config.device)
-        processes.share(config.identities * config.instances)  # or refuse
+        super().__init__(config, processes)
+        self.precision = config.precision
         loaded = load_start(config, processes)
         self.source: SourceNet = loaded.model
         self.height, self.width = loaded.height, loaded.width
-        self.dataset = _open_target(config, processes)
+        self.dataset = self.open_target()
         self.datasets = {"target": self.dataset}
         self.truth = identity_array(self.dataset.train)  # measures pseudo-labels, never trains
         self.cameras = known_cameras(self.dataset)  # [N]
         by_camera = self.cameras is not None and (config.camera_positives or config.centre_cameras)
-        # the column of the history that decides each pick beside the last epoch; larger is better
         self.criteria = {
             "oracle_best": "mAP", "label_free": "cross_camera" if by_camera else "silhouette"
         }
-        self.memory, self.scratch = int(config.memory * 2**30), scratch_folder(config.output)
         self.direct_transfer: dict[str, float | None] = {}  # scores of the source model
         self.start: dict[str, float | None] = {}  # scores of the method before its first step
+
+    def open_target(self) -> Dataset:
+        "Open the dataset to adapt to. Raises an `InputError` for one that cannot be used."
+        dataset = self.open(self.config.target)
+        if not dataset.train:
+            raise InputError(f"--target {dataset.name} has no training images")
+        if self.config.snapshots and not dataset.can_be_scored:
+            raise InputError(
+                f"--snapshots: {dataset.name} has no query and gallery with people to keep"
+            )
+        return dataset
 
     @property
     def num_images(self) -> int:
         "Number of training images, N."
         return len(self.dataset.train)
 
-    @cached_property
+    @property
     def fingerprints(self) -> dict[str, str]:
         "What the run is made of, by flag."
         weights = hashlib.sha256(
@@ -215,30 +209,6 @@ class TargetData:
             weights.update(name.encode() + value.cpu().numpy().tobytes())
         return {"target": fingerprint(self.dataset), "init": weights.hexdigest()[:16]}
 
-    def read(self, records: Any) -> Images:
-        "Decode images, once on each machine. Raises an `InputError` for one that cannot be read."
-        c = self.config
-        return read_together(
-            self.processes, records, self.height, self.width, c.workers, self.memory, self.scratch
-        )
-
-    @cached_property
-    def images(self) -> Images:
-        "The training images, decoded when they are first used."
-        return self.read(self.dataset.train).move_to(self.device)
-
-    @cached_property
-    def split(self) -> TestSplit | None:
-        "The test split, decoded when it is first used; None where there is nothing to score with."
-        if not self.dataset.can_be_scored:
-            return None
-        size = self.height, self.width, self.config.workers, self.memory, self.scratch
-
-        def read(*words: Any, **options: Any) -> Images:
-            return read_together(self.processes, *words, **options).move_to(self.device)
-
-        return TestSplit(self.dataset, *size, read)
-
     @cached_property
     def source_dataset(self) -> Dataset:
         "The labelled source that the model was pre-trained on, for methods that train on it, too."
@@ -247,58 +217,20 @@ class TargetData:
                 f"--method {self.config.method} also trains on the labelled source, and --init "
                 f"{self.config.init} has none; start from a run of lf2 pretrain"
             )
-        name = read_json(Path(self.config.init, "config.json"))["source"]
-        return all_or_raise(self.processes, lambda: open_dataset(name))
+        return self.open(read_json(Path(self.config.init, "config.json"))["source"])
 
     @cached_property
     def source_images(self) -> Images:
         "The training images of the source, decoded when they are first used."
-        return self.read(self.source_dataset.train).move_to(self.device)
+        return self.read(self.source_dataset.train)
 
     def decode(self) -> None:
-        "Decode the images now: everything that can be wrong with the input was checked before."
+        "Decode the images now. Warn of an unscored dataset, and of one without known cameras."
         _ = self.images, self.split
         if self.processes.is_rank_zero:
             warn_unscored(self.dataset, "--target")
             if self.cameras is None:
                 logger.warning(NO_CAMERAS.format(self.dataset.name))
-
-# %% ../nbs/47_target.ipynb #6bca8af4
-class Target(TargetData):
-    "The unlabelled domain of an adaptation: features, batches and scores."
-
-    def extract(
-        self,
-        function: Callable[[Tensor], Any],  # images [B, 3, H, W] to one or several of [B, C]
-        images: Any = None,  # default: the training images
-        **options: Any,  # of `lf2.features.extract`
-    ) -> Any:  # as `extract` returns it, in rank 0; None in other processes
-        "Extract features of images and their mirror images."
-        return extract_together(
-            self.processes, function, self.images if images is None else images, device=self.device,
-            max_bytes=self.memory, spill_dir=self.scratch,
-            precision=self.config.precision, **options,
-        )
-
-    def is_scored(self, epoch: int) -> bool:
-        "Return whether --evaluate-every asks for an epoch; the last one is always scored."
-        return epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs
-
-    def score(
-        self,
-        describe: Callable[[Tensor], Tensor],  # images to descriptors
-        epoch: int = 0,  # of the run; 0: before training
-    ) -> dict[str, float | None]:
-        "Evaluate on the test split in the epochs that ask for it (None where it has no labels)."
-        if not self.is_scored(epoch):
-            return {}
-        split = self.split
-        if split is None:
-            return plain_scores_of(None)
-        features = self.extract(describe, split.images)
-        return self.processes.run_on_rank_zero(
-            lambda: plain_scores_of(split.score(features, device=self.device))
-        )
 
     def keep_snapshot(
         self,
@@ -355,24 +287,27 @@ class JoinedImages:
         return images
 
 # %% ../nbs/47_target.ipynb #3b64ebca
-class TargetLoader:
-    "The batches of one epoch, a batch for each stream, prepared ahead in a thread."
+class TargetLoader(Loader):
+    "The batches of one epoch, a batch for each stream."
+
+    data: Target
 
     def __init__(self, target: Target, streams: Sequence[Stream], epoch: int):
-        self.target, self.streams, self.epoch = target, streams, epoch
+        super().__init__(target, epoch)
+        self.streams = streams
 
     def images(self, stream: Stream) -> Any:  # `Images`, or what is indexed like them
         "Return the images that a stream samples from."
         if stream.dataset == "both":
-            return JoinedImages(self.target.images, self.target.source_images)
-        return self.target.source_images if stream.dataset == "source" else self.target.images
+            return JoinedImages(self.data.images, self.data.source_images)
+        return self.data.source_images if stream.dataset == "source" else self.data.images
 
     def batch(self, iteration: int) -> list[Batch]:  # iterations count from 0
         "Return an iteration's batches. They follow from seed, epoch, stream and iteration alone."
-        seed, batches = self.target.config.seed, []
+        seed, batches = self.data.config.seed, []
         for number, stream in enumerate(self.streams):
             positions, labels = stream.sampler[iteration]
-            share = self.target.processes.share(len(positions))
+            share = self.data.processes.share(len(positions))
             views = []
             for view in range(stream.views):
                 name: list[str | int] = ["augmentation", self.epoch, number, iteration]
@@ -385,14 +320,6 @@ class TargetLoader:
             images = views[0] if stream.views == 1 else torch.stack(views, 1)
             batches.append(Batch(images, labels, positions))
         return batches
-
-    def __call__(self, done: int = 0) -> Iterator[list[Batch]]:
-        "Iterate over the iterations' batches after the first `done` ones, on the device."
-        target = self.target
-        def batches(iteration: int) -> list[Batch]:
-            return [Batch(*(send(x, target.device) for x in b)) for b in self.batch(iteration)]
-
-        return prefetch(batches, range(done, target.config.iterations))
 
     def paths(self, iteration: int) -> dict[str, list[str]]:
         "Return the files of a batch's images, by stream; iterations count from 0."
@@ -460,12 +387,12 @@ def adaptation_results(
         pick: scores_of(run.history, epoch) for pick, epoch in run.picks().items()
     }
     if target.split and results["label_free"]["mAP"] is None:  # an epoch that was not evaluated
-        model = load_model(run.folder.folder, "label_free").model.to(target.device)
+        model = load_model(run.folder, "label_free").model.to(target.device)
         scores = evaluate(model.describe, target.split, target.device)
         results["label_free"] |= plain_scores_of(scores)
     results["direct_transfer"], results["start"] = target.direct_transfer, target.start
     results["label_free"]["criterion"] = run.criteria["label_free"]
     results["final_labels"] = labels.quality(target.truth)
     results["warnings"] = run.warnings
-    write_pseudo_labels(run.folder.path(PSEUDO_LABELS), target.dataset, labels.clusters)
+    write_pseudo_labels(run.folder / PSEUDO_LABELS, target.dataset, labels.clusters)
     return results

@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from configparser import ConfigParser
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -202,16 +203,6 @@ def errors_of(
     return (done.stdout + done.stderr).splitlines() if done.returncode else []
 
 
-def style() -> list[str]:
-    "Return what ruff complains about in package, tools and notebooks (ruff.toml)."
-    return errors_of("ruff", "check", "--output-format", "concise", "lf2", "tools", "nbs", "docs")
-
-
-def types() -> list[str]:
-    "Return what mypy complains about in the package (mypy.ini)."
-    return errors_of("mypy")
-
-
 # --- files ----------------------------------------------------------------------------------------
 
 # Written so that this line does not match itself; a notebook writes a new line as \n.
@@ -318,8 +309,10 @@ CHECKS = {
     "notebooks import only earlier ones": order,
     "README.md is what nbs/index.ipynb builds": readme.differences,
     "lf2 needs its core requirements only": standalone,
-    "ruff passes": style,
-    "mypy passes": types,
+    "ruff passes": partial(
+        errors_of, "ruff", "check", "--output-format", "concise", "lf2", "tools", "nbs", "docs",
+    ),
+    "mypy passes": partial(errors_of, "mypy"),
     "no path of one machine": paths,
     "no large file, no photograph": sizes,
     "stored outputs are small and quiet": outputs,

@@ -35,7 +35,7 @@ TARGET = f"{SHARED} --clusters 16 --ema-decay 0.9 --target folder:arcade --init 
 GROUPS = "--bn-group-size 4 --micro-batches 4"
 TRAINED, RECIPE = "--fusion trained --clusters 16 12 12", "--preset recipe --identities 2"
 FIRST = "pretrain"  # the others start from it
-RUNS = {  # flags of each; the first word is the command, the last ones say how it is run
+RUNS = {  # flags, the last of equals wins; in a name, first the command, then how it is run
     "pretrain": SOURCE,
     "pretrain with target": BOTH,
     "pretrain stopped": BOTH,
@@ -61,12 +61,6 @@ TWINS = {  # runs that have to leave the same bytes as another
     "adapt groups by two": "adapt groups",
 }
 Digests = dict[str, dict[str, str]]  # SHA-256 by run and file
-
-
-def words(flags: str) -> list[str]:
-    "Split flags into words; of a flag that is given twice, the last values count."
-    values = dict(re.findall(r"(--\S+)((?: (?!--)\S+)*)", flags))
-    return [word for flag, text in values.items() for word in (flag, *text.split())]
 
 
 def digest(content: bytes) -> str:
@@ -107,7 +101,7 @@ def end(name: str, process: subprocess.Popen) -> None:
 
 def run(name: str) -> dict[str, str]:  # its digests
     "Run a stage to its end, or stop it first, and resume it."
-    arguments = [name.split()[0], *words(RUNS[name]), "--output", name]
+    arguments = [name.split()[0], *RUNS[name].split(), "--output", name]
     if name.endswith("stopped"):
         arguments += ["--checkpoint-minutes", "0"]  # a checkpoint after each iteration
         stop(name, arguments)

@@ -250,7 +250,7 @@ class ImageDescriber(nn.Module, HubModel):
         description = {"kind": kind, "architecture": architecture, "height": height, "width": width}
         description |= {"registered_by": registered_by} if registered_by else {}
         loaded = described_model(description, "config.json")
-        self.network = cast(LF2 | SourceNet, loaded.model)
+        self.network = loaded.model
         self.height, self.width = loaded.height, loaded.width
         self.facts = facts
         self.eval()
@@ -266,7 +266,7 @@ class ImageDescriber(nn.Module, HubModel):
         network = load_model(folder, pick).model
         description = find_model(folder, pick).description
         describer = cls(**description, facts=facts_of(folder, pick, license))
-        describer.network = cast(LF2 | SourceNet, network)
+        describer.network = network
         return describer
 
     def forward(
@@ -389,9 +389,6 @@ TRACKERS = {  # what each gives the network: float32 [B, 3, height, width], RGB
 class TrackerModel(nn.Module):
     "A describer for a tracker, which resizes and scales the crops itself."
 
-    mean: Tensor  # [3, 1, 1]
-    deviation: Tensor  # [3, 1, 1]
-
     def __init__(
         self,
         describer: ImageDescriber,
@@ -399,10 +396,7 @@ class TrackerModel(nn.Module):
     ):
         super().__init__()
         self.network, self.height, self.width = describer.network, describer.height, describer.width
-        is_unit = TRACKERS[tool] == "unit"
-        scale = (IMAGENET_MEAN, IMAGENET_DEVIATION) if is_unit else ((0.0,) * 3, (1.0,) * 3)
-        for name, numbers in zip(("mean", "deviation"), scale, strict=True):
-            self.register_buffer(name, torch.tensor(numbers)[:, None, None], persistent=False)
+        self.scale = TRACKERS[tool]
         self.eval()
 
     def forward(
@@ -410,8 +404,10 @@ class TrackerModel(nn.Module):
         images: Tensor,  # [B, 3, height, width] float32, RGB, scaled as the tool does
     ) -> Tensor:  # [B, C] float32, unit length
         "Describe images that were resized and scaled by a tracker."
-        pixels = (images - self.mean) / self.deviation
-        return cast(Tensor, flip_augmented(self.network.describe, pixels, "twice"))
+        if self.scale == "unit":
+            mean, deviation = torch.tensor([IMAGENET_MEAN, IMAGENET_DEVIATION]).view(2, 3, 1, 1)
+            images = (images - mean.to(images.device)) / deviation.to(images.device)
+        return cast(Tensor, flip_augmented(self.network.describe, images, "twice"))
 
 # %% ../../nbs/73_export.ipynb #c1aa9f81
 OPEN_SIDES = ("batch", "height", "width")

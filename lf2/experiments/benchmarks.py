@@ -360,7 +360,7 @@ def ready_to_step(
         LF2Config, preset, target="", init="", output="", bn_group_size=group_size,
         clusters=(people,), identities=batch // 4,
     ).checked()
-    processes = Processes(device.type == "cpu", precision)
+    processes = Processes(device, precision)
     with seeded(0, "network"):
         source = SourceNet(backbone, 2)
     target = SimpleNamespace(
