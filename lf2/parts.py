@@ -182,7 +182,7 @@ def set_to_centres(
     if new.shape[1:] != old.shape[1:]:
         width = classifier.in_features
         raise ValueError(f"centres have the shape {list(new.shape)} and not [M, {width}]")
-    classifier.weight = nn.Parameter(F.normalize(new).to(old), old.requires_grad)
+    old.data = F.normalize(new).to(old)  # the same parameter, which an optimiser may hold
     classifier.out_features = len(new)
 
 # %% ../nbs/13_parts.ipynb #bbe1d695
