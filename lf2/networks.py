@@ -30,7 +30,7 @@ def ema_decay_at(
     limit: float = 0.999,  # its final value
 ) -> float | Tensor:  # a, the share of the teacher that is kept; a tensor for a step on a GPU
     "Compute the momentum of the teacher's moving average, with the released ramp."
-    if isinstance(step, Tensor) and step.device.type != "cpu":  # its value would be waited for
+    if isinstance(step, Tensor) and step.device.type != "cpu":  # int() would wait for the GPU
         return (1 - 1 / (step.double() + 1)).clamp_max(limit).float()
     return min(1 - 1 / (int(step) + 1), limit)
 

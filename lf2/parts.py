@@ -112,7 +112,7 @@ class Gate(nn.Module):
     ) -> Tensor:  # [B, C, 1, 1]
         "Compute Z_j of a batch."
         pooled, both = average + maximum, torch.cat([average, maximum])
-        # as products: 1×1 convolutions of 1×1 maps take a quarter longer, and much longer if narrow
+        # matrix products: 1×1 convolutions of 1×1 maps are a quarter slower, narrow ones far slower
         inner, outer = self.mlp[0].weight.flatten(1), self.mlp[2].weight.flatten(1)
         attention = F.linear(F.relu(F.linear(both, inner)), outer).unflatten(0, (2, -1)).sum(0)
         if self.kind == "slides":
