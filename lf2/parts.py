@@ -182,7 +182,12 @@ def set_to_centres(
     if new.shape[1:] != old.shape[1:]:
         width = classifier.in_features
         raise ValueError(f"centres have the shape {list(new.shape)} and not [M, {width}]")
-    old.data = F.normalize(new).to(old)  # the same parameter, which an optimiser may hold
+    new = F.normalize(new).to(old)
+    if new.shape == old.shape:
+        with torch.no_grad():
+            old.copy_(new)  # an optimizer or a recorded step may hold the parameter
+    else:
+        classifier.weight = nn.Parameter(new, old.requires_grad)
     classifier.out_features = len(new)
 
 # %% ../nbs/13_parts.ipynb #bbe1d695
