@@ -5,9 +5,7 @@ VENV ?= .venv
 PIP_ARGS ?=
 LAB_ARGS ?=
 BIN := $(VENV)/bin
-# compat: Python finds lf2/ by its path, so a clone named lf2 beside your script does not hide it
-INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 \
-	--config-settings editable_mode=compat --editable
+INSTALL := $(BIN)/python -m pip install $(PIP_ARGS) --use-pep517 --editable
 
 .PHONY: help demo test browse packages lab step docs export readme prepare clean
 

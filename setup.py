@@ -22,6 +22,9 @@ setup(
     keywords=settings["keywords"].split(),
     url=settings["git_url"],
     packages=find_packages(include=["lf2", "lf2.*"]),
+    # makes pip install -e add this folder to sys.path; otherwise a clone named lf2 beside your
+    # script would hide the package
+    package_dir={"": "."},
     package_data={"lf2": ["py.typed", "templates/*"]},
     python_requires=">=" + settings["min_python"],
     install_requires=shlex.split(settings["requirements"]),
