@@ -200,7 +200,8 @@ def write_search_page(
     if missing:
         warnings.warn(
             f"{path}: {len(missing)} of {len(shown)} images are missing, such as {missing[0]}; if "
-            "they were moved, name their folder: lf2 index --output INDEX --root DIR",
+            "their folder was moved, name it: lf2 index --output INDEX --root DIR; if they were "
+            "renamed or deleted, build the index again: lf2 extract, and lf2 index --overwrite",
             stacklevel=2,
         )
         asked += f" {len(missing)} of {len(shown)} images are missing."

@@ -6,12 +6,13 @@
 __all__ = ['INDEX_FILE', 'RECORDS_FILE', 'INDEX_INFO', 'CAMERAS_FILE', 'AXES_FILE', 'DRAFT', 'INDEX_FILES', 'RECALL_FIELDS',
            'INDEX_FIELDS', 'OTHER_CAMERA', 'INDEX_AGAIN', 'MAX_IN_MEMORY', 'transform_vectors', 'Gallery', 'open_index',
            'finish_index', 'write_index', 'Source', 'source_of', 'join_sources', 'require_comparable', 'describe_index',
-           'build_index', 'update_index', 'find_cameras', 'search_descriptors', 'search']
+           'build_index', 'warn_of_missing', 'update_index', 'find_cameras', 'search_descriptors', 'search']
 
 # %% ../../nbs/71_search.ipynb #6c3b517b
 import errno
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -316,6 +317,24 @@ def build_index(
     return open_index(folder)
 
 # %% ../../nbs/71_search.ipynb #48face24
+def warn_of_missing(
+    records: Sequence[Record],  # images of an index
+    roots: Sequence[str],  # absolute folders, of the extractions that were added
+    folder: Path,  # of the index
+) -> None:
+    "Warn of images of an index that are not files any more, in the folders of other extractions."
+    below = tuple(os.path.join(root, "") for root in roots)
+    paths = [os.path.abspath(record.path) for record in records]
+    missing = [path for path in paths if path.startswith(below) and not os.path.isfile(path)]
+    if missing:
+        warnings.warn(
+            f"{folder} still has {len(missing):,} images whose files are missing, such as "
+            f"{missing[0]}; if they were renamed or deleted, build it again from all descriptors: "
+            f"lf2 index --output {folder} --descriptors DESCRIPTORS --overwrite",
+            stacklevel=3,
+        )
+
+# %% ../../nbs/71_search.ipynb #4ab8fb95
 def update_index(
     folder: Path | str,  # of an index
     add: Sequence[Path | str] = (),  # folders that `lf2 extract` made
@@ -363,6 +382,8 @@ def update_index(
             about = describe_index(index, about["kind"], vectors, parts, **more)
         if about != gallery.about:
             write_index(folder, replace(gallery, index=index, records=records, about=about))
+        if add:
+            warn_of_missing(kept, [source.root for source in sources[1:]], folder)
     return open_index(folder)
 
 # %% ../../nbs/71_search.ipynb #b633f795

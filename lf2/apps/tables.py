@@ -11,6 +11,7 @@ __all__ = ['AnyRow', 'MAX_HASHED', 'HASH_BLOCK', 'import_pyarrow', 'Row', 'write
 import hashlib
 import os
 import reprlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from types import ModuleType
@@ -132,15 +133,23 @@ def are_named(
     "Find the images that are named, or in a folder that is. Raises `InputError` for a wrong name."
     wanted = {form: name for name in names
               for form in (path_below(name, root), PurePath(name).as_posix())}
-    linked = ((name, link) for name in names
-              for link in (Path(name), *Path(name).rglob("*")) if link.is_symlink())
     real = os.path.realpath(root)
-    wanted |= {path_below(os.path.realpath(link), real): name for name, link in linked}
+    links = [(name, str(link), path_below(os.path.realpath(link), real)) for name in names
+             for link in (Path(name), *Path(name).rglob("*")) if link.is_symlink()]
+    wanted |= {target: name for name, _, target in links}
     found = [{path, *map(str, PurePosixPath(path).parents)} & {*wanted} for path in paths]
     strange = {*names} - {wanted[form] for forms in found for form in forms}
     if flag and strange:
         raise InputError(
             f"{flag} {min(strange)}: no image has this path or is in this folder, below {root}"
+        )
+    known = {*paths}.union(*found)
+    lost = [link for _, link, target in links if known.isdisjoint({target, path_below(link, root)})]
+    if flag and lost:
+        warnings.warn(
+            f"{flag}: {len(lost)} of {len(links)} links do not lead to an image here, such as "
+            f"{lost[0]}; if the image was renamed since lf2 group, name its new path",
+            stacklevel=3,
         )
     return np.array([bool(forms) for forms in found], bool)
 

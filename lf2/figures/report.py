@@ -310,11 +310,14 @@ def draw_lists(run: RunArtifacts) -> Figure:
 # %% ../../nbs/64_report.ipynb #f16939cd
 def summary_of(run: RunArtifacts) -> str:
     "Summarise the run in a sentence."
-    config, results = run.target.config, run.results
+    config, results, count = run.target.config, run.results, len(run.target.images)
+    adapted_to = read_json(run.folder / "manifest.json")["datasets"]["target"]
     summary = (
-        f"Adapted to {run.target.dataset.name} ({len(run.target.images):,} unlabelled "
-        f"images) for {config.epochs} epochs with preset {config.preset}, seed {config.seed}."
+        f"Adapted to {adapted_to['name']} ({adapted_to['train']:,} unlabelled images) for "
+        f"{config.epochs} epochs with preset {config.preset}, seed {config.seed}."
     )
+    if count != adapted_to["train"]:
+        summary += f" The dataset has {count:,} images now, and the pictures are of these."
     keys = ("direct_transfer", "start", "last")
     scores = [(results.get(key) or {}).get("mAP") for key in keys]
     if any(score is None for score in scores):
