@@ -227,7 +227,7 @@ def source_line(data: SourceData) -> str:
     c, source = data.config, data.dataset
     return (
         f"{source.name}: {len(source.train):,} images of {data.num_classes:,} people, "
-        f"{c.height}×{c.width}; {c.epochs} epochs of {c.iterations} iterations"
+        f"{c.height}×{c.width}; {c.epochs} × {c.iterations} iterations"
     )
 
 
