@@ -130,6 +130,10 @@ class Extractor:
         "Describe image files. Raises `InputError` naming a file that cannot be read."
         if isinstance(paths, (str, os.PathLike)):
             raise InputError(f"describe_files takes a list of files, such as [{str(paths)!r}]")
+        for path in paths:
+            if not isinstance(path, (str, os.PathLike)):
+                kind = type(path).__name__
+                raise InputError(f"describe_files got a {kind}: describe_images takes images")
         # each image is read once, so there is no need to keep it in memory
         images = Images(paths, self.height, self.width, workers=workers, max_bytes=0)
         return self.describe(images, batch_size, precision)
