@@ -263,10 +263,11 @@ def flip_and_crop(
     size: tuple[int, int],  # height and width of the crop
 ) -> Tensor:  # [B, 3, *size]
     "Mirror some images, pad all, and crop each at its own position."
-    both = F.pad(torch.stack([images, images.flip(-1)]), (pad,) * 4)  # [2, B, 3, …]
+    padded = F.pad(images, (pad,) * 4)
+    versions = padded, padded.flip(-1)
     numbers = zip(flip.tolist(), top.tolist(), left.tolist(), strict=True)
     return torch.stack([
-        both[int(mirror), i, :, row : row + size[0], column : column + size[1]]
+        versions[mirror][i, :, row : row + size[0], column : column + size[1]]
         for i, (mirror, row, column) in enumerate(numbers)
     ])
 
