@@ -231,7 +231,7 @@ def compare_neighbours(
 ) -> Figure:
     """Plot some images and those most similar to them, without a verdict.
 
-    Images of one camera resemble each other whoever they show: often they are the frame before.
+    Two images from one camera look alike even if they show different people.
     Raises `InputError` if no image is chosen, or if an image cannot be read.
     """
     lists, titles = [], []

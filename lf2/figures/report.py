@@ -317,7 +317,7 @@ def summary_of(run: RunArtifacts) -> str:
         f"{config.epochs} epochs with preset {config.preset}, seed {config.seed}."
     )
     if count != adapted_to["train"]:
-        summary += f" The dataset has {count:,} images now, and the pictures are of these."
+        summary += f" The dataset has {count:,} images now, and the pictures show these."
     keys = ("direct_transfer", "start", "last")
     scores = [(results.get(key) or {}).get("mAP") for key in keys]
     if any(score is None for score in scores):
